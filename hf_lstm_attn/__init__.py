@@ -1,0 +1,83 @@
+"""Small text classifiers that train from scratch and can be looked into: embedding -> LSTM -> attention -> head.
+
+Importing this package makes ``AutoConfig``, ``AutoModel`` and ``AutoModelForSequenceClassification`` know its models. It
+imports nothing heavy by itself: names load on first use, and the registration waits until transformers is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from .configuration_lstm_attn import LstmAttnConfig
+    from .data import DATASETS, DatasetSpec, load_splits, resolve_spec
+    from .metrics import ClassificationMetric, Loss, build_metrics
+    from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
+    from .prediction import load_classifier, predict
+    from .recipes import RECIPES, Recipe
+    from .results import RunResult
+    from .tokenization import build_tokenizer, save_tokenizer
+    from .training import evaluate_model, train
+
+_MODULES = {
+    "configuration_lstm_attn": ("LstmAttnConfig",),
+    "data": ("DATASETS", "DatasetSpec", "load_splits", "resolve_spec"),
+    "metrics": ("ClassificationMetric", "Loss", "build_metrics"),
+    "modeling_lstm_attn": ("LstmAttnForSequenceClassification", "LstmAttnModel"),
+    "prediction": ("load_classifier", "predict"),
+    "recipes": ("RECIPES", "Recipe"),
+    "results": ("RunResult",),
+    "tokenization": ("build_tokenizer", "save_tokenizer"),
+    "training": ("evaluate_model", "train"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__version__ = version("hf_lstm_attn")
+__all__ = [
+    "DATASETS",
+    "RECIPES",
+    "ClassificationMetric",
+    "DatasetSpec",
+    "Loss",
+    "LstmAttnConfig",
+    "LstmAttnForSequenceClassification",
+    "LstmAttnModel",
+    "Recipe",
+    "RunResult",
+    "build_metrics",
+    "build_tokenizer",
+    "evaluate_model",
+    "load_classifier",
+    "load_splits",
+    "predict",
+    "resolve_spec",
+    "save_tokenizer",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
+
+
+@wrapt.when_imported("transformers")
+def _register(_: Any) -> None:
+    # transformers replaces itself by a lazy module while it loads: the argument is the module it was.
+    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+    from .configuration_lstm_attn import LstmAttnConfig
+    from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
+
+    AutoConfig.register(LstmAttnConfig.model_type, LstmAttnConfig)
+    AutoModel.register(LstmAttnConfig, LstmAttnModel)
+    AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceClassification)

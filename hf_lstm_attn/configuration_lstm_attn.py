@@ -1,0 +1,78 @@
+"""Configuration of the LSTM-with-attention classifier. This file travels with a model to the Hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PretrainedConfig
+
+ATTENTION_SCORINGS = ("linear", "tanh")
+POOLINGS = ("attention", "attention+max+mean")
+
+
+class LstmAttnConfig(PretrainedConfig):
+    """Architecture of a model: embedding -> LSTM -> attention pooling -> linear head.
+
+    Args:
+        vocab_size: Rows of the embedding; use ``len(tokenizer)``.
+        embedding_size: Features of a word vector.
+        hidden_size: Features of one direction's hidden state. A bidirectional encoder gives twice as many.
+        num_hidden_layers: LSTM layers stacked in each direction.
+        bidirectional: Whether a second stack reads the text from its end to its beginning.
+        attention_scoring: How a word's hidden state becomes its attention score: ``"linear"`` is a dot product with
+            a learned vector; ``"tanh"`` puts a tanh layer before it (Yang et al. 2016, the "context vector").
+        pooling: ``"attention"`` gives the head the attention-weighted sum of hidden states;
+            ``"attention+max+mean"`` appends their element-wise maximum and mean over the words.
+        word_dropout: Probability that training replaces a word by ``unk_token_id``.
+        embedding_dropout: Dropout on word vectors.
+        hidden_dropout: Dropout between LSTM layers; without effect on one layer.
+        classifier_dropout: Dropout on the pooled vector.
+        initializer_range: Standard deviation of the random initial word vectors.
+        pad_token_id: Id that fills up shorter texts; its word vector stays zero.
+        unk_token_id: Id of every word outside the vocabulary.
+
+    Raises:
+        ValueError: if ``attention_scoring`` or ``pooling`` is not one of the names above.
+    """
+
+    model_type = "lstm_attn"
+
+    def __init__(
+        self,
+        vocab_size: int = 30_000,
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        num_hidden_layers: int = 1,
+        bidirectional: bool = True,
+        attention_scoring: str = "linear",
+        pooling: str = "attention",
+        word_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        classifier_dropout: float = 0.0,
+        initializer_range: float = 0.1,
+        pad_token_id: int = 0,
+        unk_token_id: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if attention_scoring not in ATTENTION_SCORINGS:
+            raise ValueError(f"Expected attention_scoring to be one of {ATTENTION_SCORINGS}; found {attention_scoring!r}.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"Expected pooling to be one of {POOLINGS}; found {pooling!r}.")
+        self.vocab_size = vocab_size
+        self.embedding_size = embedding_size
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.bidirectional = bidirectional
+        self.attention_scoring = attention_scoring
+        self.pooling = pooling
+        self.word_dropout = word_dropout
+        self.embedding_dropout = embedding_dropout
+        self.hidden_dropout = hidden_dropout
+        self.classifier_dropout = classifier_dropout
+        self.initializer_range = initializer_range
+        self.unk_token_id = unk_token_id
+        super().__init__(pad_token_id=pad_token_id, **kwargs)
+
+
+LstmAttnConfig.register_for_auto_class()

@@ -1,0 +1,105 @@
+"""What a run leaves behind: ``results.json``, enough to redo the run and to fill its model card."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS_FILE = "results.json"
+PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
+METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
+
+
+@dataclass
+class RunResult:
+    """One training run, as plain JSON values.
+
+    Attributes:
+        request: What was asked for: the arguments of ``train`` and the recipe. The same request on the same versions,
+            hardware and data gives the same numbers.
+        dataset: Registry entry or file, split sizes, label counts, duplicates and fingerprint.
+        label_names: Class names in id order.
+        model: The configuration's fields and ``parameters``, how many numbers were trained.
+        arguments: The ``TrainingArguments`` that differ from transformers' defaults.
+        precision: Number format of training, and why it was chosen.
+        machine: Processor, threads, and accelerator if any.
+        versions: Python and the packages that numbers depend on.
+        epochs: Per epoch, ``train`` and ``validation`` metrics. Training metrics are measured after the epoch, without
+            dropout, on ``train_rows_evaluated`` training examples.
+        best_epoch: The epoch whose weights were kept.
+        test: Metrics on the test split, computed once, after training.
+        timings: Seconds per stage, and training speed.
+    """
+
+    request: dict[str, Any]
+    dataset: dict[str, Any]
+    label_names: list[str]
+    model: dict[str, Any]
+    arguments: dict[str, Any]
+    precision: dict[str, str]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    train_rows_evaluated: int
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    test: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write ``results.json`` into the folder."""
+        save_json(asdict(self), folder / RESULTS_FILE)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> RunResult:
+        """Read a run folder's ``results.json``.
+
+        Raises:
+            FileNotFoundError: if the folder has none.
+        """
+        path = Path(folder) / RESULTS_FILE
+        if not path.is_file():
+            raise FileNotFoundError(f"Expected a finished run with {RESULTS_FILE}; found none in {folder}.")
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The report's table: a row per split, a column per metric; fractions, and loss in nats."""
+        best = next(row for row in self.epochs if row["epoch"] == self.best_epoch)
+        splits = {"train": best["train"], "validation": best["validation"], "test": self.test}
+        header = ("split", *METRIC_NAMES)
+        return [header, *((name, *(f"{row[metric]:.4f}" for metric in METRIC_NAMES)) for name, row in splits.items())]
+
+
+def save_json(value: Any, path: Path) -> None:
+    """Write JSON so that an interruption leaves the old file or the new one, never a half."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def describe_versions() -> dict[str, str]:
+    """Python and the packages that a run's numbers depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Processor, threads, and the accelerator if there is one."""
+    import torch
+
+    machine: dict[str, Any] = {"processor": _processor_name(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    if torch.cuda.is_available():
+        machine["accelerator"] = torch.cuda.get_device_name()
+    return machine
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,294 @@
+"""English word tokenization in Rust: the rules, the vocabulary, and the tokenizer that carries both.
+
+The rules give the words that spaCy's English tokenizer gives ("do|n't", "it|'s", "Mr.", "10/10", "well|-|made"), in
+lower case. They are one regular expression inside a `tokenizers` object, so the whole tokenizer lives in
+`tokenizer.json`, loads with `AutoTokenizer`, and needs neither spaCy nor this package at run time.
+`scripts/compare_with_spacy.py` measures how far the two agree, and how fast each is.
+
+The expression reads lower-case text from left to right. What it does not match is white space, and is dropped. Where
+spaCy looks at case, which is gone by then, the reading that serves a classifier was taken: "DON'T" is split as "don't"
+is, and "film.the" as "film.The" is.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import WordLevel
+from tokenizers.trainers import WordLevelTrainer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD_TOKEN = "[PAD]"
+UNK_TOKEN = "[UNK]"
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Characters. The expression is Oniguruma's: \p{..} are Unicode categories, `++` and `*+` never give back what they took.
+
+LETTER = r"[\p{L}\p{M}]"  # marks count: the lower case of "İ" is "i" and a combining dot
+WORD = r"[\p{L}\p{M}\p{N}]"
+APOSTROPHE = "['’]"
+QUOTE = "['’\"“”]"
+PUNCTUATION = r""",:;!?¿¡(){}<>\[\]_#*&'"”“`‘´’‚„»«…。？！，、；：～·—–"""  # one token each, at either end of a word
+SYMBOL = r"\p{So}"  # emoji, arrows, dingbats: one token each, wherever they stand
+DASH = "(?:-{1,3}|—{1,2}|–|~)"
+
+# Only punctuation from here to the next white space. The bound keeps the time linear on runs of any length.
+ENDING = rf"(?:[{PUNCTUATION}{SYMBOL}.]|(?<={APOSTROPHE})s)"
+END = rf"(?=(?>{ENDING}{{0,500}})(?:\s|\z))"
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Expression for one of `words`, as a tree of shared beginnings, which Oniguruma leaves early when nothing fits.
+
+    A bar in a word ends the token: "do|nt" matches "do" where "nt" follows and nothing but punctuation after it.
+    """
+    branches: dict[str, set[str]] = {}
+    optional = False
+    for word in words:
+        if word:
+            branches.setdefault(word[0], set()).add(word[1:])
+        else:
+            optional = True
+    alternatives = [
+        f"(?={any_of(rests)}{END})" if head == "|" else re.escape(head) + any_of(rests)
+        for head, rests in sorted(branches.items())
+    ]
+    if not alternatives:
+        return ""
+    return f"(?:{'|'.join(alternatives)})" + ("?" if optional else "")
+
+
+def _joined(stems: str, endings: str) -> list[str]:
+    return [f"{stem}|{ending}" for stem in stems.split() for ending in endings.split()]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words that are cut, and words that keep their full stop. "ill", "its", "shell", "well" and "were" are left whole.
+
+CONTRACTIONS_WITHOUT_APOSTROPHE = [
+    *_joined("ai are ca could dare did do does had has have is may might must need", "nt"),
+    *_joined("ought sha should was were wo would", "nt"),
+    *_joined("that there these they this those what when where who why how you", "d ll ve"),
+    *_joined("these they those what when where why how there you", "re"),
+    *_joined("that there this what when where who why how he she", "s"),
+    *_joined("could might must not should would we", "ve"),
+    *"he|d i|d i|m i|ve it|d it|ll it|ve we|d can|not gon|na got|ta y|all".split(),
+]
+ABBREVIATIONS = (
+    "mr mrs ms dr st jr vs mt prof gen sen gov rep rev inc ltd co corp bros messrs adm ph.d "
+    "jan feb apr aug sep sept oct nov dec calif colo conn mich minn okla penn tenn wis"
+).split()
+TOP_LEVEL_DOMAINS = "com org net edu gov co uk de fr tv info biz ca us au html htm php".split()
+UNITS = "km m dm cm mm ha nm yd in ft kg g mg t lb oz m/s km/h kmh mph hpa pa mbar mb kb gb tb k %".split()
+
+# The first two letters of every contraction above: most words fail here, before the tree is entered.
+CONTRACTION_START = "".join(
+    f"[{''.join(sorted({word.replace('|', '')[place] for word in CONTRACTIONS_WITHOUT_APOSTROPHE}))}]"
+    for place in (0, 1)
+)
+CLITIC = rf"{APOSTROPHE}(?:s|d|m|ll|re|ve){END}"  # follows a word; "n't" takes a letter of the word and stands apart
+URL_START = rf"(?:https?://|www\.|(?:{WORD}++[.-]){{1,6}}{any_of(TOP_LEVEL_DOMAINS)}/)"
+URL = rf"{URL_START}\S{{1,2000}}?{END}"
+EMAIL = rf"[\w.+-]++@(?:{WORD}++[.-]){{1,6}}{LETTER}++"
+EMOTICON = (
+    r"[:=]['’]?-?(?:\){1,3}|\({1,3}|[\[\]/|}>*]|o\)|[3dpxo0]\b)|;['’]?-?(?:\)|d\b)|>[:.](?:[(<>]|o\b)|<3{1,3}|</3"
+    r"|[(\[]['’]?-?[:;=]|\)-?:|[-^]_{1,3}[-^]|8-?\)|<\.<"
+)
+
+# Where a word stops, though no white space has come: asked at each character that is neither letter nor digit.
+SPLIT_POINT = "|".join(
+    [
+        rf"(?>{ENDING}{{1,500}})(?:\s|\z)",
+        r"\.\.",
+        rf"[…{SYMBOL}]",
+        CLITIC,
+        rf"(?<={WORD}){DASH}(?={LETTER})",  # well-made, 10-minute, word--word
+        rf"(?<={WORD})[:<>=/](?={LETTER})",  # his/her, but 10/10
+        rf"(?<={LETTER}),(?={LETTER})",
+        rf"(?<={LETTER}{LETTER})\.(?={LETTER}{LETTER}|[ai]\b)(?!{any_of(TOP_LEVEL_DOMAINS)}\b)",  # film.The
+        rf"(?<=[\p{{L}}'’\"”])\.(?={QUOTE})",
+        rf"(?<=\d)[-+*^](?=[\d-])",  # 2-3, but 1.5 and 1,000
+        rf"(?<=\d)[%+\p{{Sc}}]{END}",
+    ]
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The kinds of token, in the order in which they are tried. The common ones come first: their order is the speed.
+
+TOKENS = [
+    f"(?={CONTRACTION_START}){any_of(CONTRACTIONS_WITHOUT_APOSTROPHE)}",
+    rf"{LETTER}++(?=\s|,\s|\z)",  # a plain word
+    r"[,\"!?*]|\.(?=\s|\z)|[()](?=[\p{L}\s,])",  # plain punctuation
+    rf"{any_of(ABBREVIATIONS)}\.{END}",
+    rf"{LETTER}(?:\.{LETTER})*+\.(?!\.){END}",  # J. U.S. p.m.
+    rf"{LETTER}++(?=[.!?;:\")]\s)",  # a plain word, and one mark after it
+    rf"n{APOSTROPHE}t{END}",
+    rf"{LETTER}{{1,20}}?(?=n{APOSTROPHE}t(?:{APOSTROPHE}ve)?{END})",
+    rf"(?<={WORD}){CLITIC}|{APOSTROPHE}s{END}",
+    rf"c{APOSTROPHE}m(?=on{END})",
+    rf"(?:1[0-2]|[1-9])(?=[ap]\.?m\b)",  # 5pm
+    rf"\d++(?:[.,]\d++)*+(?={any_of(UNITS)}{END})",  # 10km
+    URL,
+    EMAIL,
+    rf"(?:{EMOTICON})(?!{WORD})",
+    rf"{APOSTROPHE}(?:em|cause|cos|coz|cuz|bout|nuff){END}",
+    rf"(?:doin|goin|havin|lovin|nothin|nuthin|somethin|ol){APOSTROPHE}",
+    rf"(?:and/or|w/o){END}",
+    r"\.\.+",
+    r"[''’]{2}",
+    rf"(?<={WORD})(?:{DASH}|/)(?={LETTER})",
+    rf"(?<=\d)[-+*^](?=[\d-])",
+    rf"[{PUNCTUATION}{SYMBOL}=§%\p{{Sc}}]|\+(?!\d)",
+    rf"\.{END}",
+    rf"(?<=[\p{{L}}'’\"”])\.(?=[\p{{L}}'’\"”“])",
+    rf"(?:{WORD}++|\S{WORD}*+)(?>(?:(?!{SPLIT_POINT})[^\s\p{{L}}\p{{M}}\p{{N}}]{WORD}*+){{0,1000}})",  # all other words
+]
+
+
+@dataclass(frozen=True)
+class NormalizationRule:
+    """What a rule changes before the words are found, or takes as one token before all other kinds.
+
+    `replacements` are (Oniguruma expression, text) pairs, applied in order to lower-case text; `token` is an expression.
+    """
+
+    purpose: str
+    replacements: tuple[tuple[str, str], ...] = ()
+    token: str = ""
+
+
+_TONE_OR_VARIANT = r"[\x{FE0E}\x{FE0F}\x{1F3FB}-\x{1F3FF}]"
+_FLAG_LETTER = r"[\x{1F1E6}-\x{1F1FF}]"
+
+NORMALIZATION_RULES: dict[str, NormalizationRule] = {
+    "html_breaks": NormalizationRule("`<br />` is white space", ((r"<br\s*/?>", " "),)),
+    "users": NormalizationRule("`@name` becomes `@user`", ((r"(?<![\w.])@\w+", "@user"),)),
+    "urls": NormalizationRule("every URL becomes `http`", ((URL, "http"),)),
+    "hashtags": NormalizationRule("`#tag` is one word", token=r"#\w*[\p{L}_]\w*"),
+    "emoji": NormalizationRule(
+        "an emoji is one word, whatever its skin tone or variant; so are flags and joined emoji",
+        replacements=((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),),
+        token=rf"{_FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+",
+    ),
+    "elongations": NormalizationRule(
+        "three or more of a letter become two: `soooo` is `soo`", ((r"(\p{L})(?=\1\1)", ""),)
+    ),
+}
+
+
+def build_tokenizer(
+    texts: Iterable[str],
+    *,
+    rules: Sequence[str] = ("html_breaks",),
+    min_frequency: int = 5,
+    max_length: int | str = "mean",
+    extra_texts: Iterable[str] = (),
+) -> PreTrainedTokenizerFast:
+    """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts` and `extra_texts`.
+
+    `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order.
+    `rules` name entries of NORMALIZATION_RULES. `max_length`, in tokens, becomes `model_max_length`: a number, "mean"
+    (of `texts`, rounded; the default), or a percentile such as "p95". The strings "[PAD]" and "[UNK]" in a text are
+    ordinary text.
+
+    Raises ValueError for unknown rules, a `max_length` of another form, or no texts to measure.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    _check_max_length(max_length)
+    texts = list(texts)
+    backend = _build_backend(rules)
+    trainer = WordLevelTrainer(
+        vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
+    )
+    backend.train_from_iterator(chain(texts, extra_texts), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token=PAD_TOKEN,
+        unk_token=UNK_TOKEN,
+        padding_side="right",
+        model_input_names=["input_ids", "attention_mask"],
+        model_max_length=_compute_max_length(max_length, backend, texts),
+        clean_up_tokenization_spaces=False,
+        split_special_tokens=True,
+    )
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
+    """Write `tokenizer` to `folder` so that plain `AutoTokenizer` loads it, on transformers 4 (from 4.51) and 5 alike.
+
+    Padding and truncation set by earlier calls are left out of `tokenizer.json`; `tokenizer` itself is not changed.
+    transformers 5 names the class by a name which 4 does not know, so the name both know is written instead.
+    """
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.save_pretrained(str(folder))
+    config_path = Path(folder) / "tokenizer_config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config_path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _build_backend(rules: Sequence[str]) -> Tokenizer:
+    unknown = [name for name in rules if name not in NORMALIZATION_RULES]
+    if unknown:
+        raise ValueError(
+            f"Expected rules among {', '.join(NORMALIZATION_RULES)}; found {', '.join(unknown)}. Correct the name."
+        )
+    chosen = [NORMALIZATION_RULES[name] for name in rules]
+    replacements = [pair for rule in chosen for pair in rule.replacements]
+    tokens = [*(rule.token for rule in chosen if rule.token), *TOKENS]
+    # White space fails at once on the first condition, instead of after every kind of token has been tried.
+    pattern = rf"(?=\S)(?:{'|'.join(tokens)})"
+    backend = Tokenizer(WordLevel({PAD_TOKEN: 0, UNK_TOKEN: 1}, unk_token=UNK_TOKEN))
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Lowercase(), *(normalizers.Replace(Regex(found), text) for found, text in replacements)]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
+    return backend
+
+
+def _check_max_length(max_length: int | str) -> None:
+    valid = max_length >= 1 if isinstance(max_length, int) else re.fullmatch(r"mean|p([1-9]\d?|100)", max_length)
+    if not valid:
+        raise ValueError(
+            f"Expected max_length as a number of tokens, 'mean', or a percentile such as 'p95'; found {max_length!r}. "
+            "Pass one of the three."
+        )
+
+
+def _compute_max_length(max_length: int | str, backend: Tokenizer, texts: Sequence[str]) -> int:
+    if isinstance(max_length, int):
+        return max_length
+    if not texts:
+        raise ValueError(
+            f"Expected at least one text to measure max_length={max_length!r}; found none. Pass texts, or a number."
+        )
+    lengths = sorted(_compute_lengths(backend, texts))
+    if max_length == "mean":
+        length = round(statistics.fmean(lengths))
+    else:  # the shortest length that this share of the texts does not exceed
+        length = lengths[math.ceil(len(lengths) * int(max_length[1:]) / 100) - 1]
+    return max(1, length)
+
+
+def _compute_lengths(backend: Tokenizer, texts: Sequence[str], batch_size: int = 1000) -> list[int]:
+    """Tokens per text; in batches, because an encoding takes some hundred bytes per token."""
+    return [
+        len(encoding)
+        for start in range(0, len(texts), batch_size)
+        for encoding in backend.encode_batch_fast(texts[start : start + batch_size])
+    ]

@@ -1,0 +1,456 @@
+"""Training and evaluation with the stock Trainer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from torch import nn
+from transformers import (
+    DataCollatorWithPadding,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport, ProgressBar
+from .callbacks import say as say_on_stderr
+from .configuration_lstm_attn import LstmAttnConfig
+from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
+from .metrics import build_metrics
+from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .recipes import RECIPES, Recipe, compute_epochs
+from .results import METRIC_NAMES, RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
+from .tokenization import build_tokenizer, save_tokenizer
+from .word_vectors import build_embedding, load_word_vectors, train_word_vectors
+
+CHECKPOINTS = "checkpoints"  # lives while a run does
+REQUEST_FILE = "request.json"
+INITIAL_MODEL = "initial"
+TRAIN_ROWS_EVALUATED = 2_500
+
+
+class Precision(NamedTuple):
+    """Number format of training: ``float32``, ``bfloat16`` or ``float16``, and why."""
+
+    name: str
+    reason: str
+
+
+def choose_precision(low_precision: bool = True) -> Precision:
+    """bfloat16, else float16, on a GPU; bfloat16 on a CPU with instructions for it; float32 otherwise."""
+    if not low_precision:
+        return Precision("float32", "low precision was declined")
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision("bfloat16", f"{name} computes in bfloat16")
+        return Precision("float16", f"{name} has no bfloat16")
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    for instructions in ("amx_bf16", "avx512_bf16"):
+        if capabilities.get(instructions):
+            return Precision("bfloat16", f"the CPU has {instructions}")
+    return Precision("float32", "the CPU has no bfloat16 instructions")
+
+
+def build_arguments(output_dir: Path, precision: Precision, seed: int = 42, **fields: Any) -> TrainingArguments:
+    """The stock ``TrainingArguments`` of every run and evaluation here; ``fields`` come on top."""
+    on_cpu = not torch.accelerator.is_available()
+    return TrainingArguments(
+        output_dir=str(output_dir),
+        seed=seed,
+        bf16=precision.name == "bfloat16",
+        fp16=precision.name == "float16",
+        use_cpu=on_cpu,  # bf16 on a CPU needs it said
+        dataloader_pin_memory=not on_cpu,
+        train_sampling_strategy="group_by_length",
+        per_device_eval_batch_size=128,
+        report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
+        **fields,
+    )
+
+
+def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Columns text, label -> input_ids, labels; texts cut at the tokenizer's ``model_max_length``."""
+
+    def encode_batch(rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        ids = tokenizer(rows["text"], truncation=True, return_attention_mask=False)["input_ids"]
+        return {"input_ids": ids, "labels": rows["label"]}
+
+    return dataset.map(
+        encode_batch, batched=True, remove_columns=dataset.column_names, keep_in_memory=True, load_from_cache_file=False
+    )
+
+
+def build_balanced_loss(train_labels: Sequence[int], num_labels: int) -> Callable[..., torch.Tensor]:
+    """Cross entropy with the training log-prior added to the logits (Menon et al. 2021, "Long-tail learning via logit
+    adjustment"): the bare logits then suit classes of equal weight, which is what macro-recall counts.
+
+    Under evaluation (no gradients) it is the plain cross entropy of the bare logits.
+    """
+    counts = np.bincount(train_labels, minlength=num_labels)
+    log_prior = torch.tensor(np.log(np.maximum(counts, 1) / counts.sum()), dtype=torch.float32)
+
+    def compute_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        logits = outputs["logits"].float()  # (batch, num_labels)
+        if torch.is_grad_enabled():
+            logits = logits + log_prior.to(logits.device)
+        return nn.functional.cross_entropy(logits, labels)
+
+    return compute_loss
+
+
+def build_trainer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    arguments: TrainingArguments,
+    *,
+    train_dataset: Dataset | None = None,
+    eval_dataset: Dataset | dict[str, Dataset] | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    loss: Callable[..., torch.Tensor] | None = None,
+) -> Trainer:
+    """A stock ``Trainer`` over encoded datasets, with this package's metrics and a quiet log."""
+    metrics = build_metrics(model.config.num_labels)
+
+    def compute_metrics(evaluated: EvalPrediction) -> dict[str, float]:
+        return metrics.compute(predictions=evaluated.predictions.argmax(-1), references=evaluated.label_ids)
+
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        train_dataset=train_dataset,
+        eval_dataset=eval_dataset,
+        processing_class=tokenizer,
+        compute_metrics=compute_metrics,
+        compute_loss_func=loss,
+        callbacks=list(callbacks),
+    )
+    trainer.remove_callback(PrinterCallback)
+    if trainer.pop_callback(ProgressCallback) is not None:
+        trainer.add_callback(ProgressBar)
+    return trainer
+
+
+def evaluate_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
+) -> dict[str, float]:
+    """Loss, accuracy, precision, recall, F1 and macro-recall of a model on columns text, label."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = build_arguments(Path(folder), precision or choose_precision())
+        metrics = build_trainer(model, tokenizer, arguments).evaluate(encode(dataset, tokenizer))
+    return _select_metrics(metrics, "eval")
+
+
+def _select_metrics(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
+    return {name: metrics[f"{prefix}_{name}"] for name in METRIC_NAMES}
+
+
+def train(
+    dataset: str | DatasetSpec,
+    output_dir: str | Path,
+    *,
+    recipe: str | Recipe = "default",
+    protocol: str = "official",
+    seed: int = 42,
+    limit: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = say_on_stderr,
+) -> RunResult:
+    """Build the vocabulary and the model, train, evaluate once on test, and leave a run folder.
+
+    The folder holds the model, the tokenizer, ``results.json`` and ``curves.png``, and loads with ``from_pretrained``.
+    While training, ``checkpoints/`` in it holds what ``resume=True`` continues from; a resumed run ends with the numbers
+    of an uninterrupted one.
+
+    Args:
+        dataset: A name in ``DATASETS``, or a spec from ``resolve_spec``.
+        output_dir: A new or empty folder, or an unfinished run's with ``resume``.
+        recipe: A name in ``RECIPES``, or a recipe.
+        protocol: ``"official"`` or ``"report"``; see ``load_splits``.
+        limit: Rows per split at most, to try things out.
+        overwrite: Replace the run in ``output_dir``.
+        say: Receives status lines.
+
+    Raises:
+        ValueError: for unknown names, unusable data, or a resumed run that was started differently.
+        FileExistsError: if ``output_dir`` holds something and neither ``resume`` nor ``overwrite`` is given.
+    """
+    spec = resolve_spec(dataset) if isinstance(dataset, str) else dataset
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise ValueError(f"Expected a recipe of {', '.join(RECIPES)}; found {recipe!r}.")
+        recipe = RECIPES[recipe]
+    output_dir = Path(output_dir).resolve()
+    request: dict[str, Any] = {
+        "dataset": asdict(spec),
+        "recipe": asdict(recipe),
+        "protocol": protocol,
+        "seed": seed,
+        "limit": limit,
+    }
+    request = json.loads(json.dumps(request))  # as a resumed run will read it
+    if resume and (output_dir / RESULTS_FILE).is_file():
+        finished = RunResult.load(output_dir)
+        _check_request(request, finished.request)
+        shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
+        say(f"{output_dir} is finished; nothing to resume.")
+        return finished
+    checkpoints = _prepare_folder(output_dir, request, resume=resume, overwrite=overwrite)
+
+    clock = _Clock()
+    splits = load_splits(spec, protocol=protocol, seed=seed, limit=limit)
+    say(_describe_splits(splits))
+    clock.lap("data")
+    precision = choose_precision(recipe.low_precision)
+    say(f"Computing in {precision.name}: {precision.reason}.")
+    set_seed(seed)
+    model, tokenizer = _load_or_build_model(splits, recipe, seed, checkpoints / INITIAL_MODEL, say)
+    clock.lap("vocabulary_and_word_vectors")
+
+    train_rows = encode(splits.train, tokenizer)
+    evaluated = {
+        "train": train_rows.select(range(min(len(train_rows), TRAIN_ROWS_EVALUATED))),
+        "validation": encode(splits.validation, tokenizer),
+    }
+    checkpoint = _find_checkpoint(checkpoints, with_raw_weights=recipe.ema_decay is not None)
+    arguments = build_arguments(
+        checkpoints,
+        precision,
+        seed,
+        num_train_epochs=compute_epochs(recipe, len(train_rows)),
+        optim="adamw_torch_fused",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_validation_{spec.best_metric}",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        **recipe.arguments,
+    )
+    callbacks: list[TrainerCallback] = [EpochReport(spec.best_metric, say)]
+    if recipe.ema_decay is not None:
+        callbacks.append(EmaCallback(recipe.ema_decay, resume_from=checkpoint))
+    if recipe.early_stopping_patience is not None:
+        callbacks.append(EarlyStopping(recipe.early_stopping_patience))
+    balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
+    trainer = build_trainer(
+        model,
+        tokenizer,
+        arguments,
+        train_dataset=train_rows,
+        eval_dataset=evaluated,
+        callbacks=callbacks,
+        loss=build_balanced_loss(train_rows["labels"], model.config.num_labels) if balanced else None,
+    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    say(f"Training {parameters:,} parameters on {len(train_rows):,} examples for {arguments.num_train_epochs} epochs.")
+    clock.lap("encoding")
+    if checkpoint is None or not _has_stopped_early(checkpoint, recipe):
+        if checkpoint is not None:
+            say(f"Resuming after step {checkpoint.name.rpartition('-')[2]}.")
+        trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        examples_per_second = trained.metrics["train_samples_per_second"]
+        state = trainer.state
+    else:
+        examples_per_second = 0.0
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    clock.lap("training")
+
+    best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
+    model.load_state_dict(load_file(best / "model.safetensors"))
+    test_metrics = trainer.evaluate(encode(splits.test, tokenizer), metric_key_prefix="test")
+    clock.lap("test")
+
+    epochs = _collect_epochs(state)
+    best_epoch = next(row["epoch"] for row in epochs if row["step"] == state.best_global_step)
+    result = RunResult(
+        request=request,
+        dataset={"name": spec.name, "synthetic": spec.synthetic, **splits.summary},
+        label_names=splits.label_names,
+        model={**model.config.to_diff_dict(), "parameters": parameters},
+        arguments=_changed_arguments(arguments),
+        precision=precision._asdict(),
+        machine=describe_machine(),
+        versions=describe_versions(),
+        train_rows_evaluated=len(evaluated["train"]),
+        epochs=epochs,
+        best_epoch=best_epoch,
+        test=_select_metrics(test_metrics, "test"),
+        timings={**clock.seconds, "total": clock.total(), "train_examples_per_second": examples_per_second},
+    )
+    model.save_pretrained(output_dir)
+    save_tokenizer(tokenizer, output_dir)
+    _save_curves(result, output_dir)
+    result.save(output_dir)
+    shutil.rmtree(checkpoints)
+    return result
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._first = self._last = time.monotonic()
+
+    def total(self) -> float:
+        return round(time.monotonic() - self._first, 3)
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def _prepare_folder(output_dir: Path, request: dict[str, Any], *, resume: bool, overwrite: bool) -> Path:
+    checkpoints = output_dir / CHECKPOINTS
+    begun = checkpoints / REQUEST_FILE
+    if resume:
+        if begun.is_file():
+            _check_request(request, json.loads(begun.read_text(encoding="utf-8")))
+    elif output_dir.is_dir() and any(output_dir.iterdir()):
+        is_run = begun.is_file() or (output_dir / RESULTS_FILE).is_file()
+        if not is_run:
+            raise FileExistsError(f"Expected a new or empty folder; found other files in {output_dir}. Choose another one.")
+        if not overwrite:
+            raise FileExistsError(
+                f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue "
+                "it, overwrite=True (--overwrite) to replace it, or another folder."
+            )
+        shutil.rmtree(output_dir)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    save_json(request, begun)
+    return checkpoints
+
+
+def _check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
+    differing = [name for name in request if request[name] != begun.get(name)]
+    if differing:
+        raise ValueError(
+            f"Expected the settings the run was started with; found another {', '.join(differing)}. "
+            "Resume with the same arguments, or start in another folder."
+        )
+
+
+def _describe_splits(splits: Splits) -> str:
+    sizes = ", ".join(f"{len(getattr(splits, name)):,} {name}" for name in ("train", "validation", "test"))
+    synthetic = " (synthetic)" if splits.spec.synthetic else ""
+    duplicates = {pair: count for pair, count in splits.summary["duplicates"].items() if count}
+    note = "; texts in two splits: " + ", ".join(f"{n} {pair}" for pair, n in duplicates.items()) if duplicates else ""
+    return f"{splits.spec.name}{synthetic}, protocol {splits.protocol}: {sizes} examples{note}."
+
+
+def _load_or_build_model(
+    splits: Splits, recipe: Recipe, seed: int, folder: Path, say: Callable[[str], None]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The untrained model. It is kept in ``folder``, so that a resumed run need not train word vectors again."""
+    from transformers import AutoTokenizer
+
+    if (folder / "complete").is_file():
+        model = LstmAttnForSequenceClassification.from_pretrained(folder)
+        return model, AutoTokenizer.from_pretrained(folder)
+    texts = splits.train["text"]
+    texts = list(texts)
+    tokenizer = build_tokenizer(
+        texts, rules=splits.spec.rules, min_frequency=recipe.min_frequency, max_length=recipe.max_length
+    )
+    names = splits.label_names
+    config = LstmAttnConfig(
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        unk_token_id=tokenizer.unk_token_id,
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
+        problem_type="single_label_classification",
+        **recipe.model,
+    )
+    model = LstmAttnForSequenceClassification(config)
+    say(f"Vocabulary of {len(tokenizer):,} words; texts cut at {tokenizer.model_max_length} words.")
+    if recipe.word_vectors is not None:
+        if recipe.word_vectors in ("train", "unlabelled"):
+            if recipe.word_vectors == "unlabelled":
+                texts = texts + load_unlabelled(splits.spec, exclude=splits.test["text"])
+            say(f"Training word vectors on {len(texts):,} texts.")
+            vectors = train_word_vectors(texts, tokenizer, size=config.embedding_size, seed=seed, say=say)
+        else:
+            vectors = load_word_vectors(Path(recipe.word_vectors), tokenizer.get_vocab(), size=config.embedding_size)
+        embedding = model.get_input_embeddings()
+        weights = build_embedding(vectors, tokenizer, embedding.weight.detach().numpy())
+        embedding.weight.data = torch.from_numpy(weights)
+        say(f"Word vectors for {len(vectors):,} of {len(tokenizer):,} words.")
+    model.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    (folder / "complete").touch()
+    return model, tokenizer
+
+
+def _find_checkpoint(checkpoints: Path, *, with_raw_weights: bool) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    folders = sorted(
+        checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
+    )
+    for folder in folders:
+        try:
+            TrainerState.load_from_json(str(folder / "trainer_state.json"))
+        except (OSError, ValueError, TypeError):
+            continue  # cut off before its last file
+        if not with_raw_weights or (folder / RAW_WEIGHTS_FILE).is_file():
+            return folder
+    return None
+
+
+def _has_stopped_early(checkpoint: Path, recipe: Recipe) -> bool:
+    if recipe.early_stopping_patience is None:
+        return False
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    counter = state.stateful_callbacks["EarlyStopping"]["attributes"]["early_stopping_patience_counter"]
+    return bool(counter >= recipe.early_stopping_patience)
+
+
+def _collect_epochs(state: TrainerState) -> list[dict[str, Any]]:
+    epochs: dict[int, dict[str, Any]] = {}
+    for entry in state.log_history:
+        for split in ("train", "validation"):
+            if f"eval_{split}_loss" in entry:
+                row = epochs.setdefault(entry["step"], {"epoch": round(entry["epoch"]), "step": entry["step"]})
+                row[split] = _select_metrics(entry, f"eval_{split}")
+    return list(epochs.values())
+
+
+def _changed_arguments(arguments: TrainingArguments) -> dict[str, Any]:
+    defaults = TrainingArguments(output_dir=arguments.output_dir, use_cpu=arguments.use_cpu).to_dict()
+    skipped = {"output_dir", "disable_tqdm"}  # where and how it was shown, not what was computed
+    return {
+        name: value
+        for name, value in arguments.to_dict().items()
+        if name not in skipped and value != defaults[name]
+    }
+
+
+def _save_curves(result: RunResult, folder: Path) -> None:
+    from .plots import plot_curves, save_figure
+
+    title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
+    save_figure(plot_curves(result.epochs, best_epoch=result.best_epoch, title=title), folder / "curves.png")

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
+
+from hf_lstm_attn import RECIPES, LstmAttnForSequenceClassification, Recipe, RunResult, evaluate_model, train
+from hf_lstm_attn.callbacks import EmaCallback
+from hf_lstm_attn.data import load_splits, resolve_spec
+from hf_lstm_attn.recipes import compute_epochs
+from hf_lstm_attn.results import METRIC_NAMES
+from hf_lstm_attn.training import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode
+
+SMALL = Recipe(
+    model={"embedding_size": 16, "hidden_size": 8, "embedding_dropout": 0.2, "word_dropout": 0.1},
+    arguments={"learning_rate": 0.01, "lr_scheduler_type": "cosine", "per_device_train_batch_size": 32},
+    max_epochs=3,
+    min_frequency=2,
+)
+LIMIT = 160
+
+
+def run(folder: Path, recipe: Recipe = SMALL, **options: object) -> RunResult:
+    return train("sample-reviews", folder, recipe=recipe, limit=LIMIT, say=lambda line: None, **options)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    run(folder)
+    return folder
+
+
+def interrupt_at(words: str) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if words in line:
+            raise KeyboardInterrupt
+
+    return say
+
+
+def assert_same_numbers(first: Path, second: Path) -> None:
+    one, other = RunResult.load(first), RunResult.load(second)
+    assert (one.epochs, one.test, one.best_epoch) == (other.epochs, other.test, other.best_epoch)
+    for name, tensor in load_file(first / "model.safetensors").items():
+        assert tensor.equal(load_file(second / "model.safetensors")[name]), name
+
+
+def test_run_folder(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "config.json",
+        "configuration_lstm_attn.py",
+        "curves.png",
+        "model.safetensors",
+        "modeling_lstm_attn.py",
+        "results.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
+    result = RunResult.load(finished)
+    assert [row["epoch"] for row in result.epochs] == [1, 2, 3]
+    for row in result.epochs:
+        assert set(row["train"]) == set(row["validation"]) == set(METRIC_NAMES)
+    assert set(result.test) == set(METRIC_NAMES)
+    best = max(result.epochs, key=lambda row: row["validation"]["f1"])
+    assert result.best_epoch == best["epoch"]
+    assert result.dataset["synthetic"] is True
+    assert result.request["seed"] == 42
+    assert result.versions["torch"] == torch.__version__
+
+
+def test_saved_model_scores_what_the_results_say(finished: Path) -> None:
+    result = RunResult.load(finished)
+    splits = load_splits(resolve_spec("sample-reviews"), limit=LIMIT)
+    model = AutoModelForSequenceClassification.from_pretrained(finished)
+    tokenizer = AutoTokenizer.from_pretrained(finished)
+    assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
+    best = next(row for row in result.epochs if row["epoch"] == result.best_epoch)
+    assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(best["validation"], abs=1e-6)
+
+
+def test_same_seed_same_numbers_and_another_seed_others(finished: Path, tmp_path: Path) -> None:
+    run(tmp_path / "again")
+    assert_same_numbers(finished, tmp_path / "again")
+    assert run(tmp_path / "other", seed=7).epochs != RunResult.load(finished).epochs
+
+
+@pytest.mark.parametrize("words", ["Training word vectors", "Training 1", "epoch 1 of", "epoch 3 of"])
+def test_interrupted_run_resumes_to_the_same_numbers(finished: Path, tmp_path: Path, words: str) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train("sample-reviews", folder, recipe=SMALL, limit=LIMIT, say=interrupt_at(words))
+    assert not (folder / "results.json").exists()
+    run(folder, resume=True)
+    assert_same_numbers(finished, folder)
+    assert not (folder / "checkpoints").exists()
+
+
+def test_half_written_checkpoint_is_passed_over(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train("sample-reviews", folder, recipe=SMALL, limit=LIMIT, say=interrupt_at("epoch 3 of"))
+    newest = max((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    (newest / "raw_weights.safetensors").unlink()
+    run(folder, resume=True)
+    assert_same_numbers(finished, folder)
+
+
+def test_run_that_stopped_early_resumes_as_stopped(tmp_path: Path) -> None:
+    eager = replace(SMALL, max_epochs=8, early_stopping_patience=1, ema_decay=None, arguments=SMALL.arguments | {"learning_rate": 0.3})
+    whole = run(tmp_path / "whole", eager)
+    assert len(whole.epochs) < 8
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "sample-reviews",
+            tmp_path / "cut",
+            recipe=eager,
+            limit=LIMIT,
+            say=interrupt_at(f"epoch {len(whole.epochs)} of"),
+        )
+    run(tmp_path / "cut", eager, resume=True)
+    assert_same_numbers(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_resuming_with_other_settings_is_refused(finished: Path) -> None:
+    with pytest.raises(ValueError, match="found another seed"):
+        run(finished, resume=True, seed=1)
+    assert run(finished, resume=True) == RunResult.load(finished)
+
+
+def test_runs_and_other_folders_are_not_overwritten_unasked(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        run(finished)
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(FileExistsError, match="Choose another"):
+        run(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def test_no_pickle_is_ever_left(finished: Path) -> None:
+    for path in finished.rglob("*"):
+        assert path.suffix in {".json", ".safetensors", ".png", ".py"}, path
+
+
+def test_unknown_recipe() -> None:
+    with pytest.raises(ValueError, match=r"default, report; found 'turbo'"):
+        train("sample-reviews", "unused", recipe="turbo")
+
+
+def test_every_recipe_feeds_the_stock_arguments_and_the_configuration(tmp_path: Path) -> None:
+    for recipe in RECIPES.values():
+        build_arguments(tmp_path, choose_precision(False), **recipe.arguments)
+        LstmAttnForSequenceClassification.config_class(**recipe.model)
+
+
+def test_epochs_follow_the_size_of_the_data() -> None:
+    assert [compute_epochs(RECIPES["default"], rows) for rows in (500, 6_400, 45_000)] == [20, 10, 3]
+    assert compute_epochs(RECIPES["report"], 500) == 15
+
+
+def test_gradient_accumulation_gives_the_numbers_of_one_large_batch(tmp_path: Path) -> None:
+    splits = load_splits(resolve_spec("sample-reviews"), limit=32)
+    losses = []
+    for accumulation in (1, 4):
+        torch.manual_seed(0)
+        model, tokenizer = build_tiny(splits.train)
+        arguments = TrainingArguments(
+            output_dir=str(tmp_path),
+            per_device_train_batch_size=32 // accumulation,
+            gradient_accumulation_steps=accumulation,
+            max_steps=2,
+            logging_steps=1,
+            learning_rate=0.01,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+            train_sampling_strategy="sequential",
+            save_strategy="no",
+        )
+        trainer = build_trainer(model, tokenizer, arguments, train_dataset=encode(splits.train, tokenizer))
+        trainer.train()
+        losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def build_tiny(rows: Dataset) -> tuple[LstmAttnForSequenceClassification, object]:
+    from hf_lstm_attn import LstmAttnConfig, build_tokenizer
+
+    tokenizer = build_tokenizer(list(rows["text"]), min_frequency=1)
+    config = LstmAttnConfig(vocab_size=len(tokenizer), embedding_size=8, hidden_size=8)
+    return LstmAttnForSequenceClassification(config), tokenizer
+
+
+def test_ema_is_the_average_that_the_formula_gives(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    callback = EmaCallback(decay=0.5)
+    arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    from transformers import TrainerState
+
+    def fill(value: float) -> None:
+        with torch.no_grad():
+            model.weight.fill_(value)
+
+    fill(1.0)
+    callback.on_train_begin(arguments, TrainerState(), None, model=model)
+    average = 1.0
+    for step, value in enumerate((2.0, 4.0), start=1):
+        fill(value)
+        callback.on_step_end(arguments, TrainerState(global_step=step), None, model=model)
+        decay = min(0.5, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * value
+    callback.on_epoch_end(arguments, TrainerState(), None, model=model)
+    assert model.weight.item() == pytest.approx(average)
+    callback.on_epoch_begin(arguments, TrainerState(), None, model=model)
+    assert model.weight.item() == 4.0
+
+
+def test_balanced_loss_by_hand() -> None:
+    loss = build_balanced_loss([0, 0, 0, 1], num_labels=2)
+    logits = torch.zeros(1, 2, requires_grad=True)
+    # With equal logits the adjusted probabilities are the prior, 3/4 and 1/4.
+    assert loss({"logits": logits}, torch.tensor([1])).item() == pytest.approx(np.log(4))
+    with torch.no_grad():
+        assert loss({"logits": logits}, torch.tensor([1])).item() == pytest.approx(np.log(2))
+
+
+def test_precision_is_said_with_its_reason() -> None:
+    name, reason = choose_precision()
+    assert name in {"float32", "bfloat16", "float16"}
+    assert reason
+    assert choose_precision(low_precision=False).name == "float32"
+
+
+def test_stock_trainer_fine_tunes_a_saved_model(finished: Path, tmp_path: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(finished)
+    tokenizer = AutoTokenizer.from_pretrained(finished)
+    rows = load_splits(resolve_spec("sample-reviews"), limit=64).train
+    rows = rows.map(lambda batch: tokenizer(batch["text"], truncation=True), batched=True)
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path), max_steps=3, use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no"
+    )
+    before = model.classifier.weight.clone()
+    Trainer(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer).train()
+    assert not model.classifier.weight.equal(before)
+
+
+def test_own_file_with_string_labels(tmp_path: Path) -> None:
+    rows = [("a fine film", "good"), ("a dull film", "bad")] * 60
+    (tmp_path / "mine.csv").write_text("review,verdict\n" + "".join(f"{text} {i},{label}\n" for i, (text, label) in enumerate(rows)))
+    spec = resolve_spec(data=tmp_path / "mine.csv", text_column="review", label_column="verdict")
+    result = train(spec, tmp_path / "run", recipe=replace(SMALL, max_epochs=2), say=lambda line: None)
+    assert result.label_names == ["bad", "good"]
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["id2label"] == {"0": "bad", "1": "good"}
