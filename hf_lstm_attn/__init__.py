@@ -1,6 +1,6 @@
 """Small text classifiers that train from scratch and can be looked into: embedding -> LSTM -> attention -> head.
 
-Importing this package makes ``AutoConfig``, ``AutoModel`` and ``AutoModelForSequenceClassification`` know its models. It
+Importing this package makes `AutoConfig`, `AutoModel` and `AutoModelForSequenceClassification` know its models. It
 imports nothing heavy by itself: names load on first use, and the registration waits until transformers is imported.
 """
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .recipes import RECIPES, Recipe
     from .results import RunResult
     from .tokenization import build_tokenizer, save_tokenizer
-    from .training import evaluate_model, train
+    from .trainer import evaluate_model
+    from .training import train
 
 _MODULES = {
     "configuration_lstm_attn": ("LstmAttnConfig",),
@@ -32,7 +33,8 @@ _MODULES = {
     "recipes": ("RECIPES", "Recipe"),
     "results": ("RunResult",),
     "tokenization": ("build_tokenizer", "save_tokenizer"),
-    "training": ("evaluate_model", "train"),
+    "trainer": ("evaluate_model",),
+    "training": ("train",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -22,8 +22,8 @@ RAW_WEIGHTS_FILE = "raw_weights.safetensors"
 class EmaCallback(TrainerCallback):
     """Evaluates and saves an exponential moving average of the weights, and trains on the raw ones.
 
-    The average is ``decay * average + (1 - decay) * weights`` per step, with a smaller decay in the first steps
-    (``(1 + step) / (10 + step)``), so that it does not remember the random start. A checkpoint's model is the average;
+    The average is `decay * average + (1 - decay) * weights` per step, with a smaller decay in the first steps
+    (`(1 + step) / (10 + step)`), so that it does not remember the random start. A checkpoint's model is the average;
     the raw weights lie beside it, written last, and training goes on from both with the same numbers.
 
     Args:
@@ -57,7 +57,9 @@ class EmaCallback(TrainerCallback):
         self.raw = [parameter.detach().clone() for parameter in model.parameters()]
         _copy(self.average, model)
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: Any, *, model: nn.Module, **_: Any
+    ) -> None:
         if self.raw is None:
             return
         path = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}" / RAW_WEIGHTS_FILE
@@ -89,7 +91,7 @@ class EarlyStopping(EarlyStoppingCallback):
 
 
 class EpochReport(TrainerCallback):
-    """Hands each epoch's metrics to ``say`` as one line."""
+    """Hands each epoch's metrics to `say` as one line."""
 
     def __init__(self, metric: str, say: Callable[[str], None]) -> None:
         self.metric = metric

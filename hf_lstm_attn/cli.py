@@ -39,8 +39,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
-    group.add_argument("--data", metavar="WHERE", help="Hub id, folder (Hub layout, aclImdb, SemEval) or file (CSV, TSV, "
-                       "JSONL, Parquet, SemEval .txt), instead of the data set's own place on the Hub")  # fmt: skip
+    group.add_argument(
+        "--data",
+        metavar="WHERE",
+        help="Hub id, folder (Hub layout, aclImdb, SemEval) or file (CSV, TSV, JSONL, Parquet, SemEval .txt), instead "
+        "of the data set's own place on the Hub",
+    )
     group.add_argument("--config-name", help="configuration of a Hub data set")
     group.add_argument("--text-column", help="column with the texts (default: text)")
     group.add_argument("--label-column", help="column with the labels (default: label)")
@@ -54,13 +58,23 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run")
     parser.add_argument("--json", action="store_true", help="print results.json instead of a table")
     _add_data_options(parser)
-    parser.add_argument("--limit", type=_positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
+    parser.add_argument(
+        "--limit", type=_positive_int, metavar="ROWS", help="at most so many rows per split, to try out"
+    )
     group = parser.add_argument_group("recipe")
-    group.add_argument("--recipe", default="default", help="default, or report: the report's (default: %(default)s)")
+    group.add_argument(
+        "--recipe",
+        default="default",
+        help="default, small (a few thousand short texts) or report (default: %(default)s)",
+    )
     group.add_argument("--protocol", default="official", help="official, or report: splits (default: %(default)s)")
     group.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
-    group.add_argument("--word-vectors", metavar="SOURCE", help="initial word vectors: none; skip-gram on the texts of "
-                       "train, or of train and unlabelled; or a GloVe or word2vec text file")  # fmt: skip
+    group.add_argument(
+        "--word-vectors",
+        metavar="SOURCE",
+        help="initial word vectors: none; skip-gram on the texts of train, or of train and unlabelled; or a GloVe or "
+        "word2vec text file",
+    )
     group.add_argument("--max-length", type=_length, help="words kept of a text: a number, mean, or a percentile (p95)")
     group.add_argument("--epochs", type=_positive_int, help="epochs at most")
     group.add_argument("--batch-size", type=_positive_int, help="texts per step")
@@ -81,9 +95,13 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=predict)
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, --input or standard input is read")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; without any, --input or standard input is read"
+    )
     parser.add_argument("-m", "--model", required=True, help="run folder, model folder or Hub id")
-    parser.add_argument("-i", "--input", type=Path, metavar="FILE", help="CSV, TSV, JSONL, Parquet, or .txt: a text a line")
+    parser.add_argument(
+        "-i", "--input", type=Path, metavar="FILE", help="CSV, TSV, JSONL, Parquet, or .txt: a text a line"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="CSV, JSONL or Parquet (default: print)")
     parser.add_argument("--text-column", default="text", help="column with the texts (default: %(default)s)")
     parser.add_argument("--all-scores", action="store_true", help="a column per class")
@@ -170,10 +188,9 @@ def _print_result(result: RunResult, output_dir: Path) -> None:
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first, *rest = (cell.ljust(width) if i == 0 else cell.rjust(width)
-                        for i, (cell, width) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
-        print("  ".join([first, *rest]))
+    for first, *rest in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
+        print("  ".join(cells))
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -182,7 +199,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
     from .data import load_split
     from .prediction import load_classifier
-    from .training import evaluate_model
+    from .trainer import evaluate_model
 
     spec = _spec_to_evaluate(options)
     classifier = load_classifier(options.model)
@@ -226,11 +243,18 @@ def predict(options: argparse.Namespace) -> None:
     elif sys.stdin.isatty():
         raise UsageError('Expected texts, --input FILE or lines on standard input; found none. Try: predict "a text".')
     else:
-        records = read_records(sys.stdin.buffer)
+        records = read_records(sys.stdin)
     text_column = options.text_column if options.input else "text"
     classifier = load_classifier(options.model)
     labels = list(classifier.model.config.id2label.values())
-    columns = ["line", "text", "label", "score", *(f"score_{label}" for label in labels if options.all_scores), "problem"]
+    columns = [
+        "line",
+        "text",
+        "label",
+        "score",
+        *(f"score_{label}" for label in labels if options.all_scores),
+        "problem",
+    ]
     format = "jsonl" if options.json and options.output is None else None
     with open_writer(options.output, format, columns, overwrite=options.overwrite) as writer:
         counts = {"texts": 0, "problems": 0}
@@ -277,7 +301,7 @@ def demo(options: argparse.Namespace) -> None:
     results = {}
     for name, texts in DEMO_TEXTS.items():
         folder = options.output_dir / name
-        results[name] = train(name, folder, overwrite=True)
+        results[name] = train(name, folder, recipe="small", overwrite=True)
         if options.json:
             continue
         _print_result(results[name], folder)

@@ -14,16 +14,16 @@ class LstmAttnConfig(PretrainedConfig):
     """Architecture of a model: embedding -> LSTM -> attention pooling -> linear head.
 
     Args:
-        vocab_size: Rows of the embedding; use ``len(tokenizer)``.
+        vocab_size: Rows of the embedding; use `len(tokenizer)`.
         embedding_size: Features of a word vector.
         hidden_size: Features of one direction's hidden state. A bidirectional encoder gives twice as many.
         num_hidden_layers: LSTM layers stacked in each direction.
         bidirectional: Whether a second stack reads the text from its end to its beginning.
-        attention_scoring: How a word's hidden state becomes its attention score: ``"linear"`` is a dot product with
-            a learned vector; ``"tanh"`` puts a tanh layer before it (Yang et al. 2016, the "context vector").
-        pooling: ``"attention"`` gives the head the attention-weighted sum of hidden states;
-            ``"attention+max+mean"`` appends their element-wise maximum and mean over the words.
-        word_dropout: Probability that training replaces a word by ``unk_token_id``.
+        attention_scoring: How a word's hidden state becomes its attention score: `"linear"` is a dot product with
+            a learned vector; `"tanh"` puts a tanh layer before it (Yang et al. 2016, the "context vector").
+        pooling: `"attention"` gives the head the attention-weighted sum of hidden states;
+            `"attention+max+mean"` appends their element-wise maximum and mean over the words.
+        word_dropout: Probability that training replaces a word by `unk_token_id`.
         embedding_dropout: Dropout on word vectors.
         hidden_dropout: Dropout between LSTM layers; without effect on one layer.
         classifier_dropout: Dropout on the pooled vector.
@@ -32,7 +32,7 @@ class LstmAttnConfig(PretrainedConfig):
         unk_token_id: Id of every word outside the vocabulary.
 
     Raises:
-        ValueError: if ``attention_scoring`` or ``pooling`` is not one of the names above.
+        ValueError: if `attention_scoring` or `pooling` is not one of the names above.
     """
 
     model_type = "lstm_attn"
@@ -56,7 +56,9 @@ class LstmAttnConfig(PretrainedConfig):
         **kwargs: Any,
     ) -> None:
         if attention_scoring not in ATTENTION_SCORINGS:
-            raise ValueError(f"Expected attention_scoring to be one of {ATTENTION_SCORINGS}; found {attention_scoring!r}.")
+            raise ValueError(
+                f"Expected attention_scoring to be one of {ATTENTION_SCORINGS}; found {attention_scoring!r}."
+            )
         if pooling not in POOLINGS:
             raise ValueError(f"Expected pooling to be one of {POOLINGS}; found {pooling!r}.")
         self.vocab_size = vocab_size

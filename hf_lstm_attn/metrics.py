@@ -1,8 +1,8 @@
-"""Classification metrics: plain functions, and ``evaluate.Metric`` classes around them that need no network.
+"""Classification metrics: plain functions, and `evaluate.Metric` classes around them that need no network.
 
 Precision, recall and F1 are those of class 1 for two classes and macro averages for more, as in the report. A class
 that is never predicted has precision 0, a class without examples recall 0, and F1 is 0 where both are: scikit-learn's
-``zero_division=0``.
+`zero_division=0`.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ def cross_entropy(logits: Sequence[Sequence[float]], references: Sequence[int]) 
 
 
 class ClassificationMetric(evaluate.Metric):
-    """One of ``METRICS`` as an ``evaluate.Metric``: ``ClassificationMetric("f1", num_labels=3)``.
+    """One of `METRICS` as an `evaluate.Metric`: `ClassificationMetric("f1", num_labels=3)`.
 
-    It combines (``evaluate.combine``) and adds batches (``add_batch``) as the metrics of the Hub do, and is part of the
-    package, where ``evaluate.load`` would download a script.
+    It combines (`evaluate.combine`) and adds batches (`add_batch`) as the metrics of the Hub do, and is part of the
+    package, where `evaluate.load` would download a script.
 
     Raises:
-        ValueError: if the name is not in ``METRICS``.
+        ValueError: if the name is not in `METRICS`.
     """
 
     def __init__(self, config_name: str, num_labels: int, **kwargs: Any) -> None:
@@ -107,7 +107,7 @@ class ClassificationMetric(evaluate.Metric):
 
 
 class Loss(evaluate.Metric):
-    """Mean cross entropy as an ``evaluate.Metric``; predictions are logits."""
+    """Mean cross entropy as an `evaluate.Metric`; predictions are logits."""
 
     def _info(self) -> evaluate.MetricInfo:
         return _metric_info(cross_entropy.__doc__, {"predictions": datasets.Sequence(datasets.Value("float32"))})
@@ -125,5 +125,5 @@ def _metric_info(description: str | None, predictions: dict[str, Any]) -> evalua
 
 
 def build_metrics(num_labels: int) -> evaluate.CombinedEvaluations:
-    """All of ``METRICS`` in one object: ``build_metrics(3).compute(predictions=..., references=...)``."""
+    """All of `METRICS` in one object: `build_metrics(3).compute(predictions=..., references=...)`."""
     return evaluate.combine([ClassificationMetric(name, num_labels, keep_in_memory=True) for name in METRICS])

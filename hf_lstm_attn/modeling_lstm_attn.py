@@ -4,7 +4,6 @@ configuration are all it needs."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -48,7 +47,7 @@ def compute_reading_orders(attention_mask: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def permute_positions(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """``states[b, order[b, t]]`` for every row b: (batch, seq_len, features) in, the same shape out."""
+    """`states[b, order[b, t]]` for every row b: (batch, seq_len, features) in, the same shape out."""
     batch, seq_len, features = states.shape
     row_starts = torch.arange(batch, device=states.device).unsqueeze(1) * seq_len
     # index_select on flattened rows: forward and backward take a quarter of the time of `gather` on a CPU.
@@ -58,7 +57,7 @@ def permute_positions(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor
 class LstmAttnEncoder(nn.Module):
     """One LSTM stack per direction, each over the padded batch.
 
-    Same numbers as ``nn.LSTM`` over ``pack_padded_sequence``, without its cost: packing leaves the fused CPU kernels,
+    Same numbers as `nn.LSTM` over `pack_padded_sequence`, without its cost: packing leaves the fused CPU kernels,
     fails on an empty text and cannot be compiled into one graph.
     """
 
@@ -90,7 +89,7 @@ class LstmAttnEncoder(nn.Module):
         inputs = permute_positions(inputs_embeds, order)
         if inputs.device.type == "cpu" and not CPU_AUTOCASTS_LSTM:
             with torch.autocast("cpu", enabled=False):
-                states = lstm(inputs.to(lstm.weight_ih_l0.dtype))[0]
+                states = lstm(inputs.to(next(lstm.parameters()).dtype))[0]
         else:
             states = lstm(inputs)[0]
         return permute_positions(states, order.argsort(dim=1))
@@ -104,7 +103,7 @@ CPU_AUTOCASTS_LSTM = torch.ops.mkldnn._is_mkldnn_bf16_supported() if torch.backe
 class LstmAttnPooling(nn.Module):
     """Weighs the words of a text and sums their hidden states.
 
-    ``linear`` scores a state h by w . h (the report's form); ``tanh`` by c . tanh(W h + b) (Yang et al. 2016,
+    `linear` scores a state h by w . h (the report's form); `tanh` by c . tanh(W h + b) (Yang et al. 2016,
     "Hierarchical Attention Networks for Document Classification", section 2.2).
     """
 
@@ -144,7 +143,6 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
     config_class = LstmAttnConfig
     base_model_prefix = "lstm_attn"
     _no_split_modules = ["LstmAttnEncoder"]
-    _input_embed_layer = "embeddings"
     # The loss is a mean over the batch; Trainer divides it when it accumulates gradients.
     accepts_loss_kwargs = False
 
@@ -152,7 +150,7 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
         """Word vectors normal(0, initializer_range), padding zero; LSTM input weights Xavier, recurrent weights
         orthogonal per gate, biases zero but 1 for the forget gate (Jozefowicz et al. 2015); linear layers Xavier.
 
-        Parameters that came from a checkpoint carry ``_is_hf_initialized`` and are left alone.
+        Parameters that came from a checkpoint carry `_is_hf_initialized` and are left alone.
         """
         parameters = {
             name: parameter
@@ -190,16 +188,18 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__(config)
-        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        self.embeddings: nn.Module = nn.Embedding(
+            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
+        )
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.encoder = LstmAttnEncoder(config)
         self.pooling = LstmAttnPooling(config)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Embedding:
+    def get_input_embeddings(self) -> nn.Module:
         return self.embeddings
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         self.embeddings = value
 
     def forward(
@@ -214,23 +214,24 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
 
         Args:
             input_ids: (batch, seq_len) token ids; a seq_len of 0 is a batch of empty texts.
-            attention_mask: (batch, seq_len), 1 at words and 0 at padding. Default: where ``input_ids`` is not the
-                padding id, or everywhere when ``inputs_embeds`` is given.
-            inputs_embeds: (batch, seq_len, embedding_size), instead of ``input_ids``.
+            attention_mask: (batch, seq_len), 1 at words and 0 at padding. Default: where `input_ids` is not the
+                padding id, or everywhere when `inputs_embeds` is given.
+            inputs_embeds: (batch, seq_len, embedding_size), instead of `input_ids`.
             output_attentions: Whether to return the word weights, (batch, seq_len).
             return_dict: False returns a tuple.
 
         Raises:
-            ValueError: unless exactly one of ``input_ids`` and ``inputs_embeds`` is given.
+            ValueError: unless exactly one of `input_ids` and `inputs_embeds` is given.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Expected exactly one of input_ids and inputs_embeds; found both or neither.")
-        if inputs_embeds is None:
+        if input_ids is not None:
             input_ids = input_ids.long()  # an empty list of ids becomes a float tensor
             if attention_mask is None:
                 attention_mask = input_ids != self.config.pad_token_id
             inputs_embeds = self.embeddings(self._drop_words(input_ids, attention_mask))
-        elif attention_mask is None:
+        assert inputs_embeds is not None
+        if attention_mask is None:
             attention_mask = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
         seq_len = inputs_embeds.shape[1]
         if seq_len == 0:  # kernels want a position: one of padding
@@ -256,7 +257,7 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
 class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
     """The classifier: two classes, many, or several at once.
 
-    ``problem_type`` chooses the loss as everywhere in transformers: cross entropy for one label per text, binary cross
+    `problem_type` chooses the loss as everywhere in transformers: cross entropy for one label per text, binary cross
     entropy for several. Two classes have two logits: softmax over (a, b) is sigmoid(b - a), so cross entropy on two
     logits is the report's sigmoid with binary cross entropy on their difference.
     """
@@ -271,12 +272,6 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         self.classifier = nn.Linear(self.lstm_attn.pooling.output_size, config.num_labels)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Embedding:
-        return self.lstm_attn.embeddings
-
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
-        self.lstm_attn.embeddings = value
-
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -289,10 +284,10 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         """Classify a batch of texts; arguments as in the encoder.
 
         Args:
-            labels: (batch,) class ids, or (batch, num_labels) of 0. and 1. for ``multi_label_classification``.
+            labels: (batch,) class ids, or (batch, num_labels) of 0. and 1. for `multi_label_classification`.
 
         Returns:
-            ``loss`` (when labels are given), ``logits`` (batch, num_labels) and, on request, ``attentions``
+            `loss` (when labels are given), `logits` (batch, num_labels) and, on request, `attentions`
             (batch, seq_len): one weight per word, unlike the four axes of transformer models.
         """
         encoded = self.lstm_attn(

@@ -22,7 +22,7 @@ def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: int, title: 
     """Loss, accuracy, precision, recall and F1 per epoch, training against validation, as in the report.
 
     Args:
-        epochs: One mapping per epoch: ``{"epoch": 1, "train": {"loss": ..., "f1": ...}, "validation": {...}}``.
+        epochs: One mapping per epoch: `{"epoch": 1, "train": {"loss": ..., "f1": ...}, "validation": {...}}`.
         best_epoch: The epoch whose weights were kept; a vertical line marks it.
     """
     with seaborn.axes_style("whitegrid"):
@@ -30,7 +30,9 @@ def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: int, title: 
         axes = figure.subplots(2, 3).flatten()
         for axis, (metric, label) in zip(axes, CURVES.items(), strict=False):
             for split, style in STYLES.items():
-                axis.plot([row["epoch"] for row in epochs], [row[split][metric] for row in epochs], label=split, **style)
+                axis.plot(
+                    [row["epoch"] for row in epochs], [row[split][metric] for row in epochs], label=split, **style
+                )
             axis.axvline(best_epoch, color="0.4", linestyle=":", label=f"kept: epoch {best_epoch}")
             axis.set(title=label, xlabel="epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,4 +1,4 @@
-"""Labels and scores for a stream of texts, with any ``AutoModelForSequenceClassification``."""
+"""Labels and scores for a stream of texts, with any `AutoModelForSequenceClassification`."""
 
 from __future__ import annotations
 

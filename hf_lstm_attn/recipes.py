@@ -11,12 +11,12 @@ class Recipe:
     """How a model is built and trained.
 
     Attributes:
-        model: Fields of ``LstmAttnConfig`` that differ from its defaults.
-        arguments: Fields of ``transformers.TrainingArguments`` that differ from its defaults.
-        max_length: Words kept of a text: a number, ``"mean"`` of the training texts, or a percentile such as ``"p95"``.
+        model: Fields of `LstmAttnConfig` that differ from its defaults.
+        arguments: Fields of `transformers.TrainingArguments` that differ from its defaults.
+        max_length: Words kept of a text: a number, `"mean"` of the training texts, or a percentile such as `"p95"`.
         min_frequency: How often training must contain a word for it to enter the vocabulary.
-        word_vectors: Initial word vectors: None (random), ``"train"``, ``"unlabelled"`` or a file (see word_vectors.py).
-        max_epochs: Epochs at most; ``None`` takes as many as give ``min_steps`` steps, from 3 to 20.
+        word_vectors: Initial word vectors: None (random), `"train"`, `"unlabelled"` or a file (see word_vectors.py).
+        max_epochs: Epochs at most; `None` takes as many as give `min_steps` steps, from 3 to 20.
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
         early_stopping_patience: Epochs without a better validation score after which training ends; None never ends it.
         balance_classes: Whether a task scored by macro-recall trains with logits adjusted by the training prior.
@@ -53,6 +53,21 @@ RECIPES: dict[str, Recipe] = {
             "per_device_train_batch_size": 64,
         },
     ),
+    # For a few thousand short texts, such as the embedded samples: a small network and many small steps. Averaged weights
+    # and early stopping would end on the plateau before it learns the order of words.
+    "small": Recipe(
+        model={"embedding_size": 64, "hidden_size": 64, "embedding_dropout": 0.2, "classifier_dropout": 0.2},
+        arguments={
+            "learning_rate": 1e-2,
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 0.05,
+            "per_device_train_batch_size": 32,
+        },
+        word_vectors=None,
+        max_epochs=15,
+        ema_decay=None,
+        early_stopping_patience=None,
+    ),
     # The report: Adam, 15 epochs, batch 64, texts cut at the mean length, no regularisation, random word vectors.
     # Where it says nothing (sizes, learning rate), the usual values of its time stand in.
     "report": Recipe(
@@ -68,13 +83,12 @@ RECIPES: dict[str, Recipe] = {
         ema_decay=None,
         early_stopping_patience=None,
         balance_classes=False,
-        low_precision=True,
     ),
 }
 
 
 def compute_epochs(recipe: Recipe, train_rows: int) -> int:
-    """Epochs of a run over ``train_rows`` examples."""
+    """Epochs of a run over `train_rows` examples."""
     if recipe.max_epochs is not None:
         return recipe.max_epochs
     steps_per_epoch = -(-train_rows // recipe.arguments["per_device_train_batch_size"])

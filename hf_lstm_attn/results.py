@@ -1,4 +1,4 @@
-"""What a run leaves behind: ``results.json``, enough to redo the run and to fill its model card."""
+"""What a run leaves behind: `results.json`, enough to redo the run and to fill its model card."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class RunResult:
     """One training run, as plain JSON values.
 
     Attributes:
-        request: What was asked for: the arguments of ``train`` and the recipe. The same request on the same versions,
+        request: What was asked for: the arguments of `train` and the recipe. The same request on the same versions,
             hardware and data gives the same numbers.
         dataset: Registry entry or file, split sizes, label counts, duplicates and fingerprint.
         label_names: Class names in id order.
-        model: The configuration's fields and ``parameters``, how many numbers were trained.
-        arguments: The ``TrainingArguments`` that differ from transformers' defaults.
+        model: The configuration's fields and `parameters`, how many numbers were trained.
+        arguments: The `TrainingArguments` that differ from transformers' defaults.
         precision: Number format of training, and why it was chosen.
         machine: Processor, threads, and accelerator if any.
         versions: Python and the packages that numbers depend on.
-        epochs: Per epoch, ``train`` and ``validation`` metrics. Training metrics are measured after the epoch, without
-            dropout, on ``train_rows_evaluated`` training examples.
+        epochs: Per epoch, `train` and `validation` metrics. Training metrics are measured after the epoch, without
+            dropout, on `train_rows_evaluated` training examples.
         best_epoch: The epoch whose weights were kept.
         test: Metrics on the test split, computed once, after training.
         timings: Seconds per stage, and training speed.
@@ -51,12 +51,12 @@ class RunResult:
     timings: dict[str, float] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write ``results.json`` into the folder."""
+        """Write `results.json` into the folder."""
         save_json(asdict(self), folder / RESULTS_FILE)
 
     @classmethod
     def load(cls, folder: str | Path) -> RunResult:
-        """Read a run folder's ``results.json``.
+        """Read a run folder's `results.json`.
 
         Raises:
             FileNotFoundError: if the folder has none.
@@ -67,11 +67,17 @@ class RunResult:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
     def table(self) -> list[tuple[str, ...]]:
-        """The report's table: a row per split, a column per metric; fractions, and loss in nats."""
+        """The report's table: a row per split, a column per metric; fractions, and loss in nats.
+
+        Under the report's protocol its own figures follow, where it gives any.
+        """
         best = next(row for row in self.epochs if row["epoch"] == self.best_epoch)
-        splits = {"train": best["train"], "validation": best["validation"], "test": self.test}
-        header = ("split", *METRIC_NAMES)
-        return [header, *((name, *(f"{row[metric]:.4f}" for metric in METRIC_NAMES)) for name, row in splits.items())]
+        rows = {"train": best["train"], "validation": best["validation"], "test": self.test}
+        if self.request["protocol"] == "report":
+            for split, metric, value in self.request["dataset"]["reported"]:
+                rows[f"report, {split}"] = {metric: value}
+        cells = [(name, *(f"{row[m]:.4f}" if m in row else "" for m in METRIC_NAMES)) for name, row in rows.items()]
+        return [("split", *METRIC_NAMES), *cells]
 
 
 def save_json(value: Any, path: Path) -> None:
@@ -90,7 +96,11 @@ def describe_machine() -> dict[str, Any]:
     """Processor, threads, and the accelerator if there is one."""
     import torch
 
-    machine: dict[str, Any] = {"processor": _processor_name(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    machine: dict[str, Any] = {
+        "processor": _processor_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
     if torch.cuda.is_available():
         machine["accelerator"] = torch.cuda.get_device_name()
     return machine

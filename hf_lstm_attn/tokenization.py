@@ -84,14 +84,101 @@ CONTRACTIONS_WITHOUT_APOSTROPHE = [
     *_joined("these they those what when where why how there you", "re"),
     *_joined("that there this what when where who why how he she", "s"),
     *_joined("could might must not should would we", "ve"),
-    *"he|d i|d i|m i|ve it|d it|ll it|ve we|d can|not gon|na got|ta y|all".split(),
+    *["he|d", "i|d", "i|m", "i|ve", "it|d", "it|ll", "it|ve", "we|d", "can|not", "gon|na", "got|ta", "y|all"],
 ]
-ABBREVIATIONS = (
-    "mr mrs ms dr st jr vs mt prof gen sen gov rep rev inc ltd co corp bros messrs adm ph.d "
-    "jan feb apr aug sep sept oct nov dec calif colo conn mich minn okla penn tenn wis"
-).split()
-TOP_LEVEL_DOMAINS = "com org net edu gov co uk de fr tv info biz ca us au html htm php".split()
-UNITS = "km m dm cm mm ha nm yd in ft kg g mg t lb oz m/s km/h kmh mph hpa pa mbar mb kb gb tb k %".split()
+ABBREVIATIONS = [
+    "mr",
+    "mrs",
+    "ms",
+    "dr",
+    "st",
+    "jr",
+    "vs",
+    "mt",
+    "prof",
+    "gen",
+    "sen",
+    "gov",
+    "rep",
+    "rev",
+    "inc",
+    "ltd",
+    "co",
+    "corp",
+    "bros",
+    "messrs",
+    "adm",
+    "ph.d",
+    "jan",
+    "feb",
+    "apr",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
+    "calif",
+    "colo",
+    "conn",
+    "mich",
+    "minn",
+    "okla",
+    "penn",
+    "tenn",
+    "wis",
+]
+TOP_LEVEL_DOMAINS = [
+    "com",
+    "org",
+    "net",
+    "edu",
+    "gov",
+    "co",
+    "uk",
+    "de",
+    "fr",
+    "tv",
+    "info",
+    "biz",
+    "ca",
+    "us",
+    "au",
+    "html",
+    "htm",
+    "php",
+]
+UNITS = [
+    "km",
+    "m",
+    "dm",
+    "cm",
+    "mm",
+    "ha",
+    "nm",
+    "yd",
+    "in",
+    "ft",
+    "kg",
+    "g",
+    "mg",
+    "t",
+    "lb",
+    "oz",
+    "m/s",
+    "km/h",
+    "kmh",
+    "mph",
+    "hpa",
+    "pa",
+    "mbar",
+    "mb",
+    "kb",
+    "gb",
+    "tb",
+    "k",
+    "%",
+]
 
 # The first two letters of every contraction above: most words fail here, before the tree is entered.
 CONTRACTION_START = "".join(
@@ -100,8 +187,8 @@ CONTRACTION_START = "".join(
 )
 CLITIC = rf"{APOSTROPHE}(?:s|d|m|ll|re|ve){END}"  # follows a word; "n't" takes a letter of the word and stands apart
 URL_START = rf"(?:https?://|www\.|(?:{WORD}++[.-]){{1,6}}{any_of(TOP_LEVEL_DOMAINS)}/)"
-URL = rf"{URL_START}\S{{1,2000}}?{END}"
-EMAIL = rf"[\w.+-]++@(?:{WORD}++[.-]){{1,6}}{LETTER}++"
+URL = rf"{URL_START}\S{{1,1000}}?{END}"
+EMAIL = rf"(?>[\w.+-]{{1,64}})@(?:{WORD}++[.-]){{1,6}}{LETTER}++"
 EMOTICON = (
     r"[:=]['’]?-?(?:\){1,3}|\({1,3}|[\[\]/|}>*]|o\)|[3dpxo0]\b)|;['’]?-?(?:\)|d\b)|>[:.](?:[(<>]|o\b)|<3{1,3}|</3"
     r"|[(\[]['’]?-?[:;=]|\)-?:|[-^]_{1,3}[-^]|8-?\)|<\.<"
@@ -119,7 +206,7 @@ SPLIT_POINT = "|".join(
         rf"(?<={LETTER}),(?={LETTER})",
         rf"(?<={LETTER}{LETTER})\.(?={LETTER}{LETTER}|[ai]\b)(?!{any_of(TOP_LEVEL_DOMAINS)}\b)",  # film.The
         rf"(?<=[\p{{L}}'’\"”])\.(?={QUOTE})",
-        rf"(?<=\d)[-+*^](?=[\d-])",  # 2-3, but 1.5 and 1,000
+        r"(?<=\d)[-+*^](?=[\d-])",  # 2-3, but 1.5 and 1,000
         rf"(?<=\d)[%+\p{{Sc}}]{END}",
     ]
 )
@@ -138,7 +225,7 @@ TOKENS = [
     rf"{LETTER}{{1,20}}?(?=n{APOSTROPHE}t(?:{APOSTROPHE}ve)?{END})",
     rf"(?<={WORD}){CLITIC}|{APOSTROPHE}s{END}",
     rf"c{APOSTROPHE}m(?=on{END})",
-    rf"(?:1[0-2]|[1-9])(?=[ap]\.?m\b)",  # 5pm
+    r"(?:1[0-2]|[1-9])(?=[ap]\.?m\b)",  # 5pm
     rf"\d++(?:[.,]\d++)*+(?={any_of(UNITS)}{END})",  # 10km
     URL,
     EMAIL,
@@ -149,10 +236,10 @@ TOKENS = [
     r"\.\.+",
     r"[''’]{2}",
     rf"(?<={WORD})(?:{DASH}|/)(?={LETTER})",
-    rf"(?<=\d)[-+*^](?=[\d-])",
+    r"(?<=\d)[-+*^](?=[\d-])",
     rf"[{PUNCTUATION}{SYMBOL}=§%\p{{Sc}}]|\+(?!\d)",
     rf"\.{END}",
-    rf"(?<=[\p{{L}}'’\"”])\.(?=[\p{{L}}'’\"”“])",
+    r"(?<=[\p{L}'’\"”])\.(?=[\p{L}'’\"”“])",
     rf"(?:{WORD}++|\S{WORD}*+)(?>(?:(?!{SPLIT_POINT})[^\s\p{{L}}\p{{M}}\p{{N}}]{WORD}*+){{0,1000}})",  # all other words
 ]
 
@@ -175,8 +262,8 @@ _FLAG_LETTER = r"[\x{1F1E6}-\x{1F1FF}]"
 NORMALIZATION_RULES: dict[str, NormalizationRule] = {
     "html_breaks": NormalizationRule("`<br />` is white space", ((r"<br\s*/?>", " "),)),
     "users": NormalizationRule("`@name` becomes `@user`", ((r"(?<![\w.])@\w+", "@user"),)),
-    "urls": NormalizationRule("every URL becomes `http`", ((URL, "http"),)),
-    "hashtags": NormalizationRule("`#tag` is one word", token=r"#\w*[\p{L}_]\w*"),
+    "urls": NormalizationRule("every URL becomes `http`", ((rf"(?<![\w.-]){URL}", "http"),)),
+    "hashtags": NormalizationRule("`#tag` becomes `tag`, which is met oftener than the tag", ((r"#(?=\w)", " "),)),
     "emoji": NormalizationRule(
         "an emoji is one word, whatever its skin tone or variant; so are flags and joined emoji",
         replacements=((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),),

@@ -1,169 +1,42 @@
-"""Training and evaluation with the stock Trainer."""
+"""A training run: from a data set's name to a run folder."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from datasets import Dataset
 from safetensors.torch import load_file
-from torch import nn
 from transformers import (
-    DataCollatorWithPadding,
-    EvalPrediction,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Trainer,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
     TrainerCallback,
     TrainerState,
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport, ProgressBar
+from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
-from .metrics import build_metrics
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .recipes import RECIPES, Recipe, compute_epochs
-from .results import METRIC_NAMES, RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
+from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
 from .tokenization import build_tokenizer, save_tokenizer
+from .trainer import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode, select_metrics
 from .word_vectors import build_embedding, load_word_vectors, train_word_vectors
 
 CHECKPOINTS = "checkpoints"  # lives while a run does
 REQUEST_FILE = "request.json"
 INITIAL_MODEL = "initial"
 TRAIN_ROWS_EVALUATED = 2_500
-
-
-class Precision(NamedTuple):
-    """Number format of training: ``float32``, ``bfloat16`` or ``float16``, and why."""
-
-    name: str
-    reason: str
-
-
-def choose_precision(low_precision: bool = True) -> Precision:
-    """bfloat16, else float16, on a GPU; bfloat16 on a CPU with instructions for it; float32 otherwise."""
-    if not low_precision:
-        return Precision("float32", "low precision was declined")
-    if torch.cuda.is_available():
-        name = torch.cuda.get_device_name()
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Precision("bfloat16", f"{name} computes in bfloat16")
-        return Precision("float16", f"{name} has no bfloat16")
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    for instructions in ("amx_bf16", "avx512_bf16"):
-        if capabilities.get(instructions):
-            return Precision("bfloat16", f"the CPU has {instructions}")
-    return Precision("float32", "the CPU has no bfloat16 instructions")
-
-
-def build_arguments(output_dir: Path, precision: Precision, seed: int = 42, **fields: Any) -> TrainingArguments:
-    """The stock ``TrainingArguments`` of every run and evaluation here; ``fields`` come on top."""
-    on_cpu = not torch.accelerator.is_available()
-    return TrainingArguments(
-        output_dir=str(output_dir),
-        seed=seed,
-        bf16=precision.name == "bfloat16",
-        fp16=precision.name == "float16",
-        use_cpu=on_cpu,  # bf16 on a CPU needs it said
-        dataloader_pin_memory=not on_cpu,
-        train_sampling_strategy="group_by_length",
-        per_device_eval_batch_size=128,
-        report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
-        **fields,
-    )
-
-
-def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Columns text, label -> input_ids, labels; texts cut at the tokenizer's ``model_max_length``."""
-
-    def encode_batch(rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        ids = tokenizer(rows["text"], truncation=True, return_attention_mask=False)["input_ids"]
-        return {"input_ids": ids, "labels": rows["label"]}
-
-    return dataset.map(
-        encode_batch, batched=True, remove_columns=dataset.column_names, keep_in_memory=True, load_from_cache_file=False
-    )
-
-
-def build_balanced_loss(train_labels: Sequence[int], num_labels: int) -> Callable[..., torch.Tensor]:
-    """Cross entropy with the training log-prior added to the logits (Menon et al. 2021, "Long-tail learning via logit
-    adjustment"): the bare logits then suit classes of equal weight, which is what macro-recall counts.
-
-    Under evaluation (no gradients) it is the plain cross entropy of the bare logits.
-    """
-    counts = np.bincount(train_labels, minlength=num_labels)
-    log_prior = torch.tensor(np.log(np.maximum(counts, 1) / counts.sum()), dtype=torch.float32)
-
-    def compute_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        logits = outputs["logits"].float()  # (batch, num_labels)
-        if torch.is_grad_enabled():
-            logits = logits + log_prior.to(logits.device)
-        return nn.functional.cross_entropy(logits, labels)
-
-    return compute_loss
-
-
-def build_trainer(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    arguments: TrainingArguments,
-    *,
-    train_dataset: Dataset | None = None,
-    eval_dataset: Dataset | dict[str, Dataset] | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
-    loss: Callable[..., torch.Tensor] | None = None,
-) -> Trainer:
-    """A stock ``Trainer`` over encoded datasets, with this package's metrics and a quiet log."""
-    metrics = build_metrics(model.config.num_labels)
-
-    def compute_metrics(evaluated: EvalPrediction) -> dict[str, float]:
-        return metrics.compute(predictions=evaluated.predictions.argmax(-1), references=evaluated.label_ids)
-
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        train_dataset=train_dataset,
-        eval_dataset=eval_dataset,
-        processing_class=tokenizer,
-        compute_metrics=compute_metrics,
-        compute_loss_func=loss,
-        callbacks=list(callbacks),
-    )
-    trainer.remove_callback(PrinterCallback)
-    if trainer.pop_callback(ProgressCallback) is not None:
-        trainer.add_callback(ProgressBar)
-    return trainer
-
-
-def evaluate_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
-) -> dict[str, float]:
-    """Loss, accuracy, precision, recall, F1 and macro-recall of a model on columns text, label."""
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = build_arguments(Path(folder), precision or choose_precision())
-        metrics = build_trainer(model, tokenizer, arguments).evaluate(encode(dataset, tokenizer))
-    return _select_metrics(metrics, "eval")
-
-
-def _select_metrics(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
-    return {name: metrics[f"{prefix}_{name}"] for name in METRIC_NAMES}
 
 
 def train(
@@ -180,22 +53,22 @@ def train(
 ) -> RunResult:
     """Build the vocabulary and the model, train, evaluate once on test, and leave a run folder.
 
-    The folder holds the model, the tokenizer, ``results.json`` and ``curves.png``, and loads with ``from_pretrained``.
-    While training, ``checkpoints/`` in it holds what ``resume=True`` continues from; a resumed run ends with the numbers
+    The folder holds the model, the tokenizer, `results.json` and `curves.png`, and loads with `from_pretrained`.
+    While training, `checkpoints/` in it holds what `resume=True` continues from; a resumed run ends with the numbers
     of an uninterrupted one.
 
     Args:
-        dataset: A name in ``DATASETS``, or a spec from ``resolve_spec``.
-        output_dir: A new or empty folder, or an unfinished run's with ``resume``.
-        recipe: A name in ``RECIPES``, or a recipe.
-        protocol: ``"official"`` or ``"report"``; see ``load_splits``.
+        dataset: A name in `DATASETS`, or a spec from `resolve_spec`.
+        output_dir: A new or empty folder, or an unfinished run's with `resume`.
+        recipe: A name in `RECIPES`, or a recipe.
+        protocol: `"official"` or `"report"`; see `load_splits`.
         limit: Rows per split at most, to try things out.
-        overwrite: Replace the run in ``output_dir``.
+        overwrite: Replace the run in `output_dir`.
         say: Receives status lines.
 
     Raises:
         ValueError: for unknown names, unusable data, or a resumed run that was started differently.
-        FileExistsError: if ``output_dir`` holds something and neither ``resume`` nor ``overwrite`` is given.
+        FileExistsError: if `output_dir` holds something and neither `resume` nor `overwrite` is given.
     """
     spec = resolve_spec(dataset) if isinstance(dataset, str) else dataset
     if isinstance(recipe, str):
@@ -264,7 +137,7 @@ def train(
         train_dataset=train_rows,
         eval_dataset=evaluated,
         callbacks=callbacks,
-        loss=build_balanced_loss(train_rows["labels"], model.config.num_labels) if balanced else None,
+        loss=build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"Training {parameters:,} parameters on {len(train_rows):,} examples for {arguments.num_train_epochs} epochs.")
@@ -290,7 +163,7 @@ def train(
     result = RunResult(
         request=request,
         dataset={"name": spec.name, "synthetic": spec.synthetic, **splits.summary},
-        label_names=splits.label_names,
+        label_names=list(splits.label_names),
         model={**model.config.to_diff_dict(), "parameters": parameters},
         arguments=_changed_arguments(arguments),
         precision=precision._asdict(),
@@ -299,7 +172,7 @@ def train(
         train_rows_evaluated=len(evaluated["train"]),
         epochs=epochs,
         best_epoch=best_epoch,
-        test=_select_metrics(test_metrics, "test"),
+        test=select_metrics(test_metrics, "test"),
         timings={**clock.seconds, "total": clock.total(), "train_examples_per_second": examples_per_second},
     )
     model.save_pretrained(output_dir)
@@ -333,7 +206,9 @@ def _prepare_folder(output_dir: Path, request: dict[str, Any], *, resume: bool, 
     elif output_dir.is_dir() and any(output_dir.iterdir()):
         is_run = begun.is_file() or (output_dir / RESULTS_FILE).is_file()
         if not is_run:
-            raise FileExistsError(f"Expected a new or empty folder; found other files in {output_dir}. Choose another one.")
+            raise FileExistsError(
+                f"Expected a new or empty folder; found other files in {output_dir}. Choose another one."
+            )
         if not overwrite:
             raise FileExistsError(
                 f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue "
@@ -364,15 +239,12 @@ def _describe_splits(splits: Splits) -> str:
 
 def _load_or_build_model(
     splits: Splits, recipe: Recipe, seed: int, folder: Path, say: Callable[[str], None]
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The untrained model. It is kept in ``folder``, so that a resumed run need not train word vectors again."""
-    from transformers import AutoTokenizer
-
+) -> tuple[LstmAttnForSequenceClassification, PreTrainedTokenizerFast]:
+    """The untrained model. It is kept in `folder`, so that a resumed run need not train word vectors again."""
     if (folder / "complete").is_file():
         model = LstmAttnForSequenceClassification.from_pretrained(folder)
         return model, AutoTokenizer.from_pretrained(folder)
-    texts = splits.train["text"]
-    texts = list(texts)
+    texts = list(splits.train["text"])
     tokenizer = build_tokenizer(
         texts, rules=splits.spec.rules, min_frequency=recipe.min_frequency, max_length=recipe.max_length
     )
@@ -432,10 +304,11 @@ def _has_stopped_early(checkpoint: Path, recipe: Recipe) -> bool:
 def _collect_epochs(state: TrainerState) -> list[dict[str, Any]]:
     epochs: dict[int, dict[str, Any]] = {}
     for entry in state.log_history:
+        step = int(entry["step"])
         for split in ("train", "validation"):
             if f"eval_{split}_loss" in entry:
-                row = epochs.setdefault(entry["step"], {"epoch": round(entry["epoch"]), "step": entry["step"]})
-                row[split] = _select_metrics(entry, f"eval_{split}")
+                row = epochs.setdefault(step, {"epoch": round(entry["epoch"]), "step": step})
+                row[split] = select_metrics(entry, f"eval_{split}")
     return list(epochs.values())
 
 
@@ -443,9 +316,7 @@ def _changed_arguments(arguments: TrainingArguments) -> dict[str, Any]:
     defaults = TrainingArguments(output_dir=arguments.output_dir, use_cpu=arguments.use_cpu).to_dict()
     skipped = {"output_dir", "disable_tqdm"}  # where and how it was shown, not what was computed
     return {
-        name: value
-        for name, value in arguments.to_dict().items()
-        if name not in skipped and value != defaults[name]
+        name: value for name, value in arguments.to_dict().items() if name not in skipped and value != defaults[name]
     }
 
 

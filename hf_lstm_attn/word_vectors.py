@@ -85,11 +85,11 @@ def _encode(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> Iterato
 
 
 def load_word_vectors(path: Path, vocabulary: Iterable[str], *, size: int) -> dict[str, np.ndarray]:
-    """Read the vectors of ``vocabulary`` from a GloVe (no header) or word2vec (header "rows size") text file.
+    """Read the vectors of `vocabulary` from a GloVe (no header) or word2vec (header "rows size") text file.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a line's vector has not ``size`` numbers, or no word of the vocabulary is in the file.
+        ValueError: if a line's vector has not `size` numbers, or no word of the vocabulary is in the file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file of word vectors, or 'train' or 'unlabelled'; found no file {path}.")
@@ -118,8 +118,10 @@ def load_word_vectors(path: Path, vocabulary: Iterable[str], *, size: int) -> di
     return vectors
 
 
-def build_embedding(vectors: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, initial: np.ndarray) -> np.ndarray:
-    """(vocab_size, size) weights: ``initial`` with the rows of known words replaced, padding untouched."""
+def build_embedding(
+    vectors: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, initial: np.ndarray
+) -> np.ndarray:
+    """(vocab_size, size) weights: `initial` with the rows of known words replaced, padding untouched."""
     weights = initial.copy()
     for token, index in tokenizer.get_vocab().items():
         if token in vectors and index != tokenizer.pad_token_id:

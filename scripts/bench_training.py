@@ -26,7 +26,7 @@ from datasets import Dataset
 from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, TrainingArguments, set_seed
 
 from hf_lstm_attn import RECIPES, LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer
-from hf_lstm_attn.training import build_arguments, build_trainer, choose_precision
+from hf_lstm_attn.trainer import build_arguments, build_trainer, choose_precision
 
 LENGTH, BATCH, VOCAB = 272, 64, 27_000
 MEDIAN_WORDS, SIGMA = 201, 0.65

@@ -84,7 +84,7 @@ def test_evaluate_repeats_the_runs_test_figures(
 
 
 def test_predict_texts(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", "-m", str(run_folder), "late again", "", "lovely, \"day\"", "--all-scores", "--json"]) == 0
+    assert main(["predict", "-m", str(run_folder), "late again", "", 'lovely, "day"', "--all-scores", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["text"] for row in rows] == ["late again", "", 'lovely, "day"']
     for row in rows:
@@ -155,7 +155,11 @@ FAILURES = [
 
 @pytest.mark.parametrize(("arguments", "words"), FAILURES)
 def test_failures_exit_with_1_and_one_message(
-    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1

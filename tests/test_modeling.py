@@ -52,9 +52,7 @@ def test_padding_and_batch_order_change_nothing(fields: dict[str, object]) -> No
         left = model(**build_batch(SEQ_LEN + 5, side="left"), output_attentions=True)
         batch = build_batch()
         reversed_batch = model(**{name: tensor.flip(0) for name, tensor in batch.items()})
-        alone = [
-            model(input_ids=batch["input_ids"][i : i + 1, :length]).logits[0] for i, length in enumerate(LENGTHS)
-        ]
+        alone = [model(input_ids=batch["input_ids"][i : i + 1, :length]).logits[0] for i, length in enumerate(LENGTHS)]
     for other in (longer.logits, left.logits, reversed_batch.logits.flip(0), torch.stack(alone)):
         torch.testing.assert_close(other, plain.logits, atol=1e-6, rtol=0)
     torch.testing.assert_close(longer.attentions[:, :SEQ_LEN], plain.attentions, atol=1e-6, rtol=0)
@@ -305,9 +303,7 @@ def test_loads_as_remote_code_where_the_package_is_missing(
     assert run.returncode == 0, run.stderr
     logits, attentions, _ = json.loads(run.stdout.splitlines()[-1])
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    expected = model(
-        **tokenizer(["a fine film", "dull"], padding=True, return_tensors="pt"), output_attentions=True
-    )
+    expected = model(**tokenizer(["a fine film", "dull"], padding=True, return_tensors="pt"), output_attentions=True)
     torch.testing.assert_close(torch.tensor(logits), expected.logits, atol=1e-6, rtol=0)
     torch.testing.assert_close(torch.tensor(attentions), expected.attentions, atol=1e-6, rtol=0)
 
@@ -322,9 +318,13 @@ def test_gpu_gives_the_cpus_numbers(dtype: torch.dtype) -> None:
     expected = model(**batch).logits
     model.cuda()
     with torch.autocast("cuda", dtype, enabled=dtype != torch.float32):
-        output = model(**{name: tensor.cuda() for name, tensor in batch.items()}, labels=torch.tensor([0, 1, 2, 0]).cuda())
+        output = model(
+            **{name: tensor.cuda() for name, tensor in batch.items()}, labels=torch.tensor([0, 1, 2, 0]).cuda()
+        )
     output_logits = output.logits.float().cpu()
     torch.testing.assert_close(output_logits, expected, atol=1e-4 if dtype == torch.float32 else 0.02, rtol=0)
     model.train()
-    model(**{name: tensor.cuda() for name, tensor in batch.items()}, labels=torch.tensor([0, 1, 2, 0]).cuda()).loss.backward()
+    model(
+        **{name: tensor.cuda() for name, tensor in batch.items()}, labels=torch.tensor([0, 1, 2, 0]).cuda()
+    ).loss.backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hf_lstm_attn import readers
-from hf_lstm_attn.readers import Record, read_acl_imdb, read_records, read_semeval, undo_escapes
+from hf_lstm_attn import archives
+from hf_lstm_attn.archives import read_acl_imdb, read_semeval, undo_escapes
+from hf_lstm_attn.readers import Record, read_records
 
 RAW = Path(__file__).parents[2] / "shared" / "raw"
 needs_raw_files = pytest.mark.skipif(not RAW.exists(), reason="needs the raw archives beside the checkout")
@@ -247,7 +248,7 @@ def test_semeval_malformed_lines_are_told(tmp_path: Path) -> None:
 )
 def test_a_header_makes_a_text_file_a_table(tmp_path: Path, first_line: str, is_raw: bool) -> None:
     path = write(tmp_path / "a.txt", f"{first_line}\n")
-    assert readers.is_semeval_file(path) is is_raw
+    assert archives.is_semeval_file(path) is is_raw
 
 
 @needs_raw_files
@@ -278,7 +279,7 @@ def test_acl_imdb_goes_by_label_and_number(tmp_path: Path) -> None:
         path = tmp_path / "train" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, f"review {name}<br />two")
-    assert readers.find_acl_imdb_splits(tmp_path) == ["train", "unsupervised"]
+    assert archives.find_acl_imdb_splits(tmp_path) == ["train", "unsupervised"]
     assert [record.row for record in read_acl_imdb(tmp_path, "train")] == [
         {"text": "review neg/9_1.txt<br />two", "label": "negative"},
         {"text": "review neg/10_2.txt<br />two", "label": "negative"},
@@ -293,6 +294,6 @@ def test_acl_imdb_goes_by_label_and_number(tmp_path: Path) -> None:
 def test_real_acl_imdb_sample() -> None:
     counts = {
         split: len(list(read_acl_imdb(RAW / "aclImdb", split)))
-        for split in readers.find_acl_imdb_splits(RAW / "aclImdb")
+        for split in archives.find_acl_imdb_splits(RAW / "aclImdb")
     }
     assert counts == {"train": 200, "test": 100, "unsupervised": 50}

@@ -18,7 +18,7 @@ from hf_lstm_attn.callbacks import EmaCallback
 from hf_lstm_attn.data import load_splits, resolve_spec
 from hf_lstm_attn.recipes import compute_epochs
 from hf_lstm_attn.results import METRIC_NAMES
-from hf_lstm_attn.training import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode
+from hf_lstm_attn.trainer import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode
 
 SMALL = Recipe(
     model={"embedding_size": 16, "hidden_size": 8, "embedding_dropout": 0.2, "word_dropout": 0.1},
@@ -118,7 +118,13 @@ def test_half_written_checkpoint_is_passed_over(finished: Path, tmp_path: Path) 
 
 
 def test_run_that_stopped_early_resumes_as_stopped(tmp_path: Path) -> None:
-    eager = replace(SMALL, max_epochs=8, early_stopping_patience=1, ema_decay=None, arguments=SMALL.arguments | {"learning_rate": 0.3})
+    eager = replace(
+        SMALL,
+        max_epochs=8,
+        early_stopping_patience=1,
+        ema_decay=None,
+        arguments=SMALL.arguments | {"learning_rate": 0.3},
+    )
     whole = run(tmp_path / "whole", eager)
     assert len(whole.epochs) < 8
     with pytest.raises(KeyboardInterrupt):
@@ -257,7 +263,9 @@ def test_stock_trainer_fine_tunes_a_saved_model(finished: Path, tmp_path: Path) 
 
 def test_own_file_with_string_labels(tmp_path: Path) -> None:
     rows = [("a fine film", "good"), ("a dull film", "bad")] * 60
-    (tmp_path / "mine.csv").write_text("review,verdict\n" + "".join(f"{text} {i},{label}\n" for i, (text, label) in enumerate(rows)))
+    (tmp_path / "mine.csv").write_text(
+        "review,verdict\n" + "".join(f"{text} {i},{label}\n" for i, (text, label) in enumerate(rows))
+    )
     spec = resolve_spec(data=tmp_path / "mine.csv", text_column="review", label_column="verdict")
     result = train(spec, tmp_path / "run", recipe=replace(SMALL, max_epochs=2), say=lambda line: None)
     assert result.label_names == ["bad", "good"]
