@@ -348,7 +348,7 @@ def _warn(message: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    _quieten_libraries()
+    _prepare_libraries()
     try:
         options.run(options)
     except UsageError as error:
@@ -367,8 +367,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _quieten_libraries() -> None:
+def _prepare_libraries() -> None:
+    """Settings that libraries read when they load."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    # OpenMP's threads wait for each other in a loop. Where another process takes a core, long waits made a training
+    # step several times slower; short ones cost an idle machine nothing.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     logging.captureWarnings(True)
     import datasets
     import transformers

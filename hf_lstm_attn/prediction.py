@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TextClassificationPipeline, pipeline
 
+from .memory import keep_freed_memory
+
 CHUNK = 1_024  # texts held in memory, and sorted by length to waste little on padding
 
 
@@ -18,6 +20,7 @@ def load_classifier(model: str | Path) -> TextClassificationPipeline:
     Raises:
         FileNotFoundError: if there is neither such a folder nor such a repository.
     """
+    keep_freed_memory()
     path = Path(model)
     if path.is_dir() and not (path / "config.json").is_file():
         raise FileNotFoundError(

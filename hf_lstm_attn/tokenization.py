@@ -34,7 +34,7 @@ PAD_TOKEN = "[PAD]"
 UNK_TOKEN = "[UNK]"
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Characters. The expression is Oniguruma's: \p{..} are Unicode categories, `++` and `*+` never give back what they took.
+# Characters. The expression is Oniguruma's: \p{..} is a Unicode category; `++`, `*+` and `(?>..)` give nothing back.
 
 LETTER = r"[\p{L}\p{M}]"  # marks count: the lower case of "İ" is "i" and a combining dot
 WORD = r"[\p{L}\p{M}\p{N}]"
@@ -44,7 +44,8 @@ PUNCTUATION = r""",:;!?¿¡(){}<>\[\]_#*&'"”“`‘´’‚„»«…。？！
 SYMBOL = r"\p{So}"  # emoji, arrows, dingbats: one token each, wherever they stand
 DASH = "(?:-{1,3}|—{1,2}|–|~)"
 
-# Only punctuation from here to the next white space. The bound keeps the time linear on runs of any length.
+# Only punctuation from here to the next white space. The bounds here and below keep the time linear in the text's
+# length, whatever the text: without them Oniguruma gives up on long runs, and the process with it.
 ENDING = rf"(?:[{PUNCTUATION}{SYMBOL}.]|(?<={APOSTROPHE})s)"
 END = rf"(?=(?>{ENDING}{{0,500}})(?:\s|\z))"
 
@@ -84,110 +85,24 @@ CONTRACTIONS_WITHOUT_APOSTROPHE = [
     *_joined("these they those what when where why how there you", "re"),
     *_joined("that there this what when where who why how he she", "s"),
     *_joined("could might must not should would we", "ve"),
-    *["he|d", "i|d", "i|m", "i|ve", "it|d", "it|ll", "it|ve", "we|d", "can|not", "gon|na", "got|ta", "y|all"],
+    *"he|d i|d i|m i|ve it|d it|ll it|ve we|d can|not gon|na got|ta y|all".split(),
 ]
-ABBREVIATIONS = [
-    "mr",
-    "mrs",
-    "ms",
-    "dr",
-    "st",
-    "jr",
-    "vs",
-    "mt",
-    "prof",
-    "gen",
-    "sen",
-    "gov",
-    "rep",
-    "rev",
-    "inc",
-    "ltd",
-    "co",
-    "corp",
-    "bros",
-    "messrs",
-    "adm",
-    "ph.d",
-    "jan",
-    "feb",
-    "apr",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-    "calif",
-    "colo",
-    "conn",
-    "mich",
-    "minn",
-    "okla",
-    "penn",
-    "tenn",
-    "wis",
-]
-TOP_LEVEL_DOMAINS = [
-    "com",
-    "org",
-    "net",
-    "edu",
-    "gov",
-    "co",
-    "uk",
-    "de",
-    "fr",
-    "tv",
-    "info",
-    "biz",
-    "ca",
-    "us",
-    "au",
-    "html",
-    "htm",
-    "php",
-]
-UNITS = [
-    "km",
-    "m",
-    "dm",
-    "cm",
-    "mm",
-    "ha",
-    "nm",
-    "yd",
-    "in",
-    "ft",
-    "kg",
-    "g",
-    "mg",
-    "t",
-    "lb",
-    "oz",
-    "m/s",
-    "km/h",
-    "kmh",
-    "mph",
-    "hpa",
-    "pa",
-    "mbar",
-    "mb",
-    "kb",
-    "gb",
-    "tb",
-    "k",
-    "%",
-]
+ABBREVIATIONS = (
+    "mr mrs ms dr st jr vs mt prof gen sen gov rep rev inc ltd co corp bros messrs adm ph.d jan feb apr "
+    "aug sep sept oct nov dec calif colo conn mich minn okla penn tenn wis"
+).split()
+TOP_LEVEL_DOMAINS = "com org net edu gov co uk de fr tv info biz ca us au html htm php".split()
+UNITS = "km m dm cm mm ha nm yd in ft kg g mg t lb oz m/s km/h kmh mph hpa pa mbar mb kb gb tb k %".split()
 
 # The first two letters of every contraction above: most words fail here, before the tree is entered.
 CONTRACTION_START = "".join(
     f"[{''.join(sorted({word.replace('|', '')[place] for word in CONTRACTIONS_WITHOUT_APOSTROPHE}))}]"
     for place in (0, 1)
 )
-CLITIC = rf"{APOSTROPHE}(?:s|d|m|ll|re|ve){END}"  # follows a word; "n't" takes a letter of the word and stands apart
-URL_START = rf"(?:https?://|www\.|(?:{WORD}++[.-]){{1,6}}{any_of(TOP_LEVEL_DOMAINS)}/)"
-URL = rf"{URL_START}\S{{1,1000}}?{END}"
+LAST = rf"(?=(?:{APOSTROPHE}ve)?{END})"  # nothing of the word follows but perhaps "'ve", as in "who'd've"
+CLITIC = rf"{APOSTROPHE}(?:s|d|m|ll|re|ve){LAST}"  # follows a word; "n't" takes a letter of the word and stands apart
+SITE = rf"(?:www\.|(?:{WORD}++[.-]){{1,6}}{any_of(TOP_LEVEL_DOMAINS)}/)"  # the beginning of a URL without a scheme
+URL = rf"(?:https?://|{SITE})\S{{1,1000}}?{END}"
 EMAIL = rf"(?>[\w.+-]{{1,64}})@(?:{WORD}++[.-]){{1,6}}{LETTER}++"
 EMOTICON = (
     r"[:=]['’]?-?(?:\){1,3}|\({1,3}|[\[\]/|}>*]|o\)|[3dpxo0]\b)|;['’]?-?(?:\)|d\b)|>[:.](?:[(<>]|o\b)|<3{1,3}|</3"
@@ -221,10 +136,10 @@ TOKENS = [
     rf"{any_of(ABBREVIATIONS)}\.{END}",
     rf"{LETTER}(?:\.{LETTER})*+\.(?!\.){END}",  # J. U.S. p.m.
     rf"{LETTER}++(?=[.!?;:\")]\s)",  # a plain word, and one mark after it
-    rf"n{APOSTROPHE}t{END}",
-    rf"{LETTER}{{1,20}}?(?=n{APOSTROPHE}t(?:{APOSTROPHE}ve)?{END})",
+    rf"n{APOSTROPHE}t{LAST}",
+    rf"{LETTER}{{1,20}}?(?=n{APOSTROPHE}t{LAST})",
     rf"(?<={WORD}){CLITIC}|{APOSTROPHE}s{END}",
-    rf"c{APOSTROPHE}m(?=on{END})",
+    rf"c{APOSTROPHE}m(?=on{END})|y{APOSTROPHE}(?=all{END})",
     r"(?:1[0-2]|[1-9])(?=[ap]\.?m\b)",  # 5pm
     rf"\d++(?:[.,]\d++)*+(?={any_of(UNITS)}{END})",  # 10km
     URL,
@@ -240,15 +155,18 @@ TOKENS = [
     rf"[{PUNCTUATION}{SYMBOL}=§%\p{{Sc}}]|\+(?!\d)",
     rf"\.{END}",
     r"(?<=[\p{L}'’\"”])\.(?=[\p{L}'’\"”“])",
-    rf"(?:{WORD}++|\S{WORD}*+)(?>(?:(?!{SPLIT_POINT})[^\s\p{{L}}\p{{M}}\p{{N}}]{WORD}*+){{0,1000}})",  # all other words
+    # All other words: letters and digits, with such characters between them as are no point to split at.
+    rf"(?:{WORD}++|\S{WORD}*+)(?>(?:(?!{SPLIT_POINT})[^\s\p{{L}}\p{{M}}\p{{N}}]{WORD}*+){{0,1000}})",
 ]
 
 
 @dataclass(frozen=True)
 class NormalizationRule:
-    """What a rule changes before the words are found, or takes as one token before all other kinds.
+    """What a rule changes in lower-case text before words are found, and what it takes as one token before all else.
 
-    `replacements` are (Oniguruma expression, text) pairs, applied in order to lower-case text; `token` is an expression.
+    `replacements` are pairs of an Oniguruma expression and the text that takes the place of what it matches. Offsets
+    count that text as the last character matched: hence a rule leaves the first character of a token alone, or matches
+    it by itself. `token` is an Oniguruma expression.
     """
 
     purpose: str
@@ -259,18 +177,22 @@ class NormalizationRule:
 _TONE_OR_VARIANT = r"[\x{FE0E}\x{FE0F}\x{1F3FB}-\x{1F3FF}]"
 _FLAG_LETTER = r"[\x{1F1E6}-\x{1F1FF}]"
 
+# Applied in this order, whatever the order in which they are asked for: a URL may hold `@` and `#`.
 NORMALIZATION_RULES: dict[str, NormalizationRule] = {
     "html_breaks": NormalizationRule("`<br />` is white space", ((r"<br\s*/?>", " "),)),
-    "users": NormalizationRule("`@name` becomes `@user`", ((r"(?<![\w.])@\w+", "@user"),)),
-    "urls": NormalizationRule("every URL becomes `http`", ((rf"(?<![\w.-]){URL}", "http"),)),
-    "hashtags": NormalizationRule("`#tag` becomes `tag`, which is met oftener than the tag", ((r"#(?=\w)", " "),)),
+    "urls": NormalizationRule(
+        "every URL becomes `http`",
+        ((rf"(?<![\w.-])(?={SITE})\w", "http://w"), (rf"(?<=htt)ps?://\S{{1,1000}}?{END}", "p")),
+    ),
+    "users": NormalizationRule("`@name` becomes `@user`", ((r"(?<=@)(?<!\w@)\w+", "user"),)),
+    "hashtags": NormalizationRule("`#tag` becomes `tag`, a word met more often", ((r"#(?=\w)", " "),)),
     "emoji": NormalizationRule(
         "an emoji is one word, whatever its skin tone or variant; so are flags and joined emoji",
         replacements=((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),),
         token=rf"{_FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+",
     ),
     "elongations": NormalizationRule(
-        "three or more of a letter become two: `soooo` is `soo`", ((r"(\p{L})(?=\1\1)", ""),)
+        "three or more of a letter become two: `soooo` is `soo`", ((r"(\p{L})\K\1+(?=\1)", ""),)
     ),
 }
 
@@ -286,7 +208,7 @@ def build_tokenizer(
     """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts` and `extra_texts`.
 
     `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order.
-    `rules` name entries of NORMALIZATION_RULES. `max_length`, in tokens, becomes `model_max_length`: a number, "mean"
+    `rules` names entries of NORMALIZATION_RULES. `max_length`, in tokens, becomes `model_max_length`: a number, "mean"
     (of `texts`, rounded; the default), or a percentile such as "p95". The strings "[PAD]" and "[UNK]" in a text are
     ordinary text.
 
@@ -309,7 +231,7 @@ def build_tokenizer(
         model_input_names=["input_ids", "attention_mask"],
         model_max_length=_compute_max_length(max_length, backend, texts),
         clean_up_tokenization_spaces=False,
-        split_special_tokens=True,
+        split_special_tokens=True,  # in transformers' words; a text cannot smuggle padding in
     )
 
 
@@ -326,6 +248,8 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> No
     config_path = Path(folder) / "tokenizer_config.json"
     config = json.loads(config_path.read_text(encoding="utf-8"))
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for loaded_from in ("is_local", "local_files_only"):  # left by from_pretrained
+        config.pop(loaded_from, None)
     config_path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -335,7 +259,7 @@ def _build_backend(rules: Sequence[str]) -> Tokenizer:
         raise ValueError(
             f"Expected rules among {', '.join(NORMALIZATION_RULES)}; found {', '.join(unknown)}. Correct the name."
         )
-    chosen = [NORMALIZATION_RULES[name] for name in rules]
+    chosen = [rule for name, rule in NORMALIZATION_RULES.items() if name in rules]
     replacements = [pair for rule in chosen for pair in rule.replacements]
     tokens = [*(rule.token for rule in chosen if rule.token), *TOKENS]
     # White space fails at once on the first condition, instead of after every kind of token has been tried.
@@ -345,6 +269,7 @@ def _build_backend(rules: Sequence[str]) -> Tokenizer:
         [normalizers.Lowercase(), *(normalizers.Replace(Regex(found), text) for found, text in replacements)]
     )
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
+    backend.encode_special_tokens = True
     return backend
 
 

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from .callbacks import ProgressBar
+from .memory import keep_freed_memory
 from .metrics import build_metrics
 from .results import METRIC_NAMES
 
@@ -110,6 +111,7 @@ def build_trainer(
     loss: Callable[..., torch.Tensor] | None = None,
 ) -> Trainer:
     """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log."""
+    keep_freed_memory()
     metrics = build_metrics(model.config.num_labels)
 
     def compute_metrics(evaluated: EvalPrediction) -> dict[str, float]:
