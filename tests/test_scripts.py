@@ -42,3 +42,7 @@ def test_benchmark_prints_ratios() -> None:
     result = json.loads(run_script("bench_training", "--rows", "128", "--rounds", "1"))
     assert result["trainer_over_plain"] > 0
     assert set(result["examples_per_second"]) == {"plain", "trainer", "bare"}
+
+
+def test_readme_shows_the_figures_of_the_model_cards() -> None:
+    run_script("collect_results", "--check")
