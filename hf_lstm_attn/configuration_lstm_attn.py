@@ -24,7 +24,7 @@ class LstmAttnConfig(PretrainedConfig):
         pooling: `"attention"` gives the head the attention-weighted sum of hidden states;
             `"attention+max+mean"` appends their element-wise maximum and mean over the words.
         word_dropout: Probability that training replaces a word by `unk_token_id`.
-        embedding_dropout: Dropout on word vectors.
+        embedding_dropout: Dropout on word vectors; all words of a text lose the same features (Gal & Ghahramani 2016).
         hidden_dropout: Dropout between LSTM layers; without effect on one layer.
         classifier_dropout: Dropout on the pooled vector.
         initializer_range: Standard deviation of the random initial word vectors.

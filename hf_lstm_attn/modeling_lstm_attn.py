@@ -87,6 +87,8 @@ class LstmAttnEncoder(nn.Module):
     @staticmethod
     def _read(lstm: nn.LSTM, inputs_embeds: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         inputs = permute_positions(inputs_embeds, order)
+        if inputs.is_cuda and not torch.compiler.is_compiling():
+            lstm.flatten_parameters()  # cuDNN wants its weights in one piece; loading scatters them
         if inputs.device.type == "cpu" and not CPU_AUTOCASTS_LSTM:
             with torch.autocast("cpu", enabled=False):
                 states = lstm(inputs.to(next(lstm.parameters()).dtype))[0]
@@ -237,7 +239,10 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         if seq_len == 0:  # kernels want a position: one of padding
             inputs_embeds = nn.functional.pad(inputs_embeds, (0, 0, 0, 1))
             attention_mask = nn.functional.pad(attention_mask, (0, 1))
-        hidden_states = self.encoder(self.embedding_dropout(inputs_embeds), attention_mask)
+        if self.training:
+            # One mask per text, (batch, 1, embedding_size): a mask per word took a tenth of a training step to draw.
+            inputs_embeds = inputs_embeds * self.embedding_dropout(torch.ones_like(inputs_embeds[:, :1]))
+        hidden_states = self.encoder(inputs_embeds, attention_mask)
         pooled, weights = self.pooling(hidden_states, attention_mask)
         output_attentions = self.config.output_attentions if output_attentions is None else output_attentions
         output = LstmAttnModelOutput(

@@ -19,7 +19,6 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,14 +202,14 @@ def build_tokenizer(
     rules: Sequence[str] = ("html_breaks",),
     min_frequency: int = 5,
     max_length: int | str = "mean",
-    extra_texts: Iterable[str] = (),
+    truncation_side: str = "right",
 ) -> PreTrainedTokenizerFast:
-    """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts` and `extra_texts`.
+    """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts`.
 
     `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order.
     `rules` names entries of NORMALIZATION_RULES. `max_length`, in tokens, becomes `model_max_length`: a number, "mean"
-    (of `texts`, rounded; the default), or a percentile such as "p95". The strings "[PAD]" and "[UNK]" in a text are
-    ordinary text.
+    (of `texts`, rounded; the default), or a percentile such as "p95"; longer texts lose words on `truncation_side`. The
+    strings "[PAD]" and "[UNK]" in a text are ordinary text.
 
     Raises ValueError for unknown rules, a `max_length` of another form, or no texts to measure.
     """
@@ -222,12 +221,13 @@ def build_tokenizer(
     trainer = WordLevelTrainer(
         vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
     )
-    backend.train_from_iterator(chain(texts, extra_texts), trainer)
+    backend.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token=PAD_TOKEN,
         unk_token=UNK_TOKEN,
         padding_side="right",
+        truncation_side=truncation_side,
         model_input_names=["input_ids", "attention_mask"],
         model_max_length=_compute_max_length(max_length, backend, texts),
         clean_up_tokenization_spaces=False,

@@ -62,6 +62,7 @@ def train(
         output_dir: A new or empty folder, or an unfinished run's with `resume`.
         recipe: A name in `RECIPES`, or a recipe.
         protocol: `"official"` or `"report"`; see `load_splits`.
+        seed: Of everything random but the splits, which are the same for every seed.
         limit: Rows per split at most, to try things out.
         overwrite: Replace the run in `output_dir`.
         say: Receives status lines.
@@ -93,7 +94,7 @@ def train(
     checkpoints = _prepare_folder(output_dir, request, resume=resume, overwrite=overwrite)
 
     clock = _Clock()
-    splits = load_splits(spec, protocol=protocol, seed=seed, limit=limit)
+    splits = load_splits(spec, protocol=protocol, limit=limit)
     say(_describe_splits(splits))
     clock.lap("data")
     precision = choose_precision(recipe.low_precision)
@@ -112,7 +113,7 @@ def train(
         checkpoints,
         precision,
         seed,
-        num_train_epochs=compute_epochs(recipe, len(train_rows)),
+        num_train_epochs=compute_epochs(recipe, sum(map(len, train_rows["input_ids"]))),
         optim="adamw_torch_fused",
         eval_strategy="epoch",
         save_strategy="epoch",
@@ -230,11 +231,16 @@ def _check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
 
 
 def _describe_splits(splits: Splits) -> str:
-    sizes = ", ".join(f"{len(getattr(splits, name)):,} {name}" for name in ("train", "validation", "test"))
     synthetic = " (synthetic)" if splits.spec.synthetic else ""
-    duplicates = {pair: count for pair, count in splits.summary["duplicates"].items() if count}
-    note = "; texts in two splits: " + ", ".join(f"{n} {pair}" for pair, n in duplicates.items()) if duplicates else ""
-    return f"{splits.spec.name}{synthetic}, protocol {splits.protocol}: {sizes} examples{note}."
+    sizes = ", ".join(f"{row['rows']:,} {split}" for split, row in splits.summary["splits"].items())
+    parts = [f"{splits.spec.name}{synthetic}, protocol {splits.protocol}: {sizes} examples"]
+    duplicates = [f"{count} {pair}" for pair, count in splits.summary["duplicates"].items() if count]
+    if duplicates:
+        parts.append(f"texts in two splits: {', '.join(duplicates)}")
+    malformed = splits.summary["malformed"]
+    if malformed["count"]:
+        parts.append(f"{malformed['count']} malformed rows skipped, first at {', '.join(malformed['first_lines'])}")
+    return "; ".join([*parts, *splits.summary["notes"]]) + "."
 
 
 def _load_or_build_model(
@@ -246,7 +252,11 @@ def _load_or_build_model(
         return model, AutoTokenizer.from_pretrained(folder)
     texts = list(splits.train["text"])
     tokenizer = build_tokenizer(
-        texts, rules=splits.spec.rules, min_frequency=recipe.min_frequency, max_length=recipe.max_length
+        texts,
+        rules=splits.spec.rules,
+        min_frequency=recipe.min_frequency,
+        max_length=recipe.max_length,
+        truncation_side=recipe.truncation_side,
     )
     names = splits.label_names
     config = LstmAttnConfig(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-SKIP_GRAM_EPOCHS = 3
+SKIP_GRAM_EPOCHS = 5
 
 
 def train_word_vectors(

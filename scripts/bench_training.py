@@ -1,9 +1,11 @@
 """Training speed with the report's model and length: this package against a plain padded loop.
 
-Three ways take turns over the same examples, five rounds each, on an otherwise idle machine:
+Three ways take turns over the same examples, five rounds each, every one in a process of its own, on an otherwise idle
+machine:
 
 - plain: a float32 loop in random order that pads every text to 272 words, with torch's default Adam;
-- trainer: what `train` runs: the stock Trainer, batches of similar length, mixed precision where the CPU is fast at it;
+- trainer: what `train` runs: the stock Trainer, batches of similar length, memory kept between steps, mixed precision
+  where the hardware is fast at it;
 - bare: a minimal loop over the very batches of "trainer", which shows what the Trainer costs.
 
 Texts are random ids. Their lengths follow a log-normal distribution fitted to the 25,000 IMDB training reviews (median
@@ -15,6 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -109,19 +113,27 @@ WAYS: dict[str, Callable[[Dataset, PreTrainedTokenizerBase], float]] = {
 }
 
 
+def time_in_new_process(name: str, rows: int) -> float:
+    command = [sys.executable, __file__, "--rows", str(rows), "--way", name]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=40 * BATCH)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--way", choices=WAYS, help="time this way once, and print seconds")
     options = parser.parse_args()
-    examples = build_examples(options.rows)
-    tokenizer = build_tokenizer(["a"], min_frequency=1, max_length=LENGTH)
-    for way in WAYS.values():
-        way(examples.select(range(2 * BATCH)), tokenizer)
+    if options.way:
+        examples = build_examples(options.rows)
+        tokenizer = build_tokenizer(["a"], min_frequency=1, max_length=LENGTH)
+        WAYS[options.way](examples.select(range(2 * BATCH)), tokenizer)  # warms up
+        print(WAYS[options.way](examples, tokenizer))
+        return
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(options.rounds):
-        for name, way in WAYS.items():
-            seconds[name].append(way(examples, tokenizer))
+        for name in WAYS:
+            seconds[name].append(time_in_new_process(name, options.rows))
     speed = {name: options.rows / statistics.median(values) for name, values in seconds.items()}
     result = {
         "precision": choose_precision().name,

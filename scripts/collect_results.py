@@ -1,7 +1,7 @@
 """Publish a run's figures: copy them into `model_cards/` and write the README's table from all that lie there.
 
-    python scripts/collect_results.py runs/train_imdb lstm-attn-imdb
-    python scripts/collect_results.py --check      # exits with 1 if the README differs from model_cards/
+python scripts/collect_results.py runs/train_imdb lstm-attn-imdb
+python scripts/collect_results.py --check      # exits with 1 if the README differs from model_cards/
 """
 
 from __future__ import annotations

@@ -192,6 +192,15 @@ def test_word_dropout_makes_words_unknown_in_training_only() -> None:
     assert not torch.allclose(model.eval()(**batch).logits, everything)
 
 
+def test_embedding_dropout_takes_the_same_features_from_every_word() -> None:
+    model = build(embedding_dropout=0.5).lstm_attn.train()
+    seen: list[torch.Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    model(inputs_embeds=torch.ones(3, 4, 8))
+    assert (seen[0] == seen[0][:, :1]).all()
+    assert sorted(seen[0].unique().tolist()) == [0, 2]
+
+
 def test_one_batch_overfits() -> None:
     model = build(pooling="attention+max+mean").train()
     batch, labels = build_batch(), torch.tensor([0, 1, 2, 1])

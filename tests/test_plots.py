@@ -7,8 +7,8 @@ from hf_lstm_attn.plots import CURVES, plot_curves, save_figure
 EPOCHS = [
     {
         "epoch": epoch,
-        "train": {metric: epoch / 10 for metric in CURVES},
-        "validation": {metric: epoch / 20 for metric in CURVES},
+        "train": dict.fromkeys(CURVES, epoch / 10),
+        "validation": dict.fromkeys(CURVES, epoch / 20),
     }
     for epoch in (1, 2, 3)
 ]

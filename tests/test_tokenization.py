@@ -226,10 +226,12 @@ def test_vocabulary_needs_five_occurrences_by_default() -> None:
     assert set(tokenizer.get_vocab()) == {"[PAD]", "[UNK]", "often"}
 
 
-def test_extra_texts_add_words_but_not_length() -> None:
-    tokenizer = build_tokenizer(["a b"], extra_texts=iter(["a long long long text"]), min_frequency=2)
-    assert set(tokenizer.get_vocab()) == {"[PAD]", "[UNK]", "a", "long"}
-    assert tokenizer.model_max_length == 2
+def test_long_texts_lose_words_on_the_chosen_side(tmp_path: Path) -> None:
+    for side, expected in (("right", ["a", "b"]), ("left", ["b", "c"])):
+        tokenizer = build_tokenizer(["a b c"], min_frequency=1, max_length=2, truncation_side=side)
+        save_tokenizer(tokenizer, tmp_path / side)
+        loaded = AutoTokenizer.from_pretrained(tmp_path / side)
+        assert loaded.convert_ids_to_tokens(loaded("a b c", truncation=True)["input_ids"]) == expected
 
 
 def test_a_large_vocabulary_is_not_cut() -> None:

@@ -171,8 +171,8 @@ def test_every_recipe_feeds_the_stock_arguments_and_the_configuration(tmp_path: 
 
 
 def test_epochs_follow_the_size_of_the_data() -> None:
-    assert [compute_epochs(RECIPES["default"], rows) for rows in (500, 6_400, 45_000)] == [20, 10, 3]
-    assert compute_epochs(RECIPES["report"], 500) == 15
+    assert [compute_epochs(RECIPES["default"], words) for words in (0, 1_000_000, 5_000_000)] == [20, 7, 3]
+    assert compute_epochs(RECIPES["report"], 1_000_000) == 15
 
 
 def test_gradient_accumulation_gives_the_numbers_of_one_large_batch(tmp_path: Path) -> None:
