@@ -91,7 +91,11 @@ def train(
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
         say(f"{output_dir} is finished; nothing to resume.")
         return finished
-    checkpoints = _prepare_folder(output_dir, request, resume=resume, overwrite=overwrite)
+    _check_folder(output_dir, resume=resume, overwrite=overwrite)
+    checkpoints = output_dir / CHECKPOINTS
+    is_begun = resume and (checkpoints / REQUEST_FILE).is_file()
+    if is_begun:
+        _check_request(request, json.loads((checkpoints / REQUEST_FILE).read_text(encoding="utf-8")))
 
     clock = _Clock()
     splits = load_splits(spec, protocol=protocol, limit=limit)
@@ -100,7 +104,12 @@ def train(
     precision = choose_precision(recipe.low_precision)
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
-    model, tokenizer = _load_or_build_model(splits, recipe, seed, checkpoints / INITIAL_MODEL, say)
+    if is_begun:
+        model = LstmAttnForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
+    else:
+        model, tokenizer = _build_model(splits, recipe, seed, say)
+        _begin_folder(output_dir, request, model, tokenizer)
     clock.lap("vocabulary_and_word_vectors")
 
     train_rows = encode(splits.train, tokenizer)
@@ -198,27 +207,32 @@ class _Clock:
         self._last = now
 
 
-def _prepare_folder(output_dir: Path, request: dict[str, Any], *, resume: bool, overwrite: bool) -> Path:
-    checkpoints = output_dir / CHECKPOINTS
-    begun = checkpoints / REQUEST_FILE
-    if resume:
-        if begun.is_file():
-            _check_request(request, json.loads(begun.read_text(encoding="utf-8")))
-    elif output_dir.is_dir() and any(output_dir.iterdir()):
-        is_run = begun.is_file() or (output_dir / RESULTS_FILE).is_file()
-        if not is_run:
-            raise FileExistsError(
-                f"Expected a new or empty folder; found other files in {output_dir}. Choose another one."
-            )
-        if not overwrite:
-            raise FileExistsError(
-                f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue "
-                "it, overwrite=True (--overwrite) to replace it, or another folder."
-            )
+def _check_folder(output_dir: Path, *, resume: bool, overwrite: bool) -> None:
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return
+    is_run = (output_dir / RESULTS_FILE).is_file() or (output_dir / CHECKPOINTS / INITIAL_MODEL).is_dir()
+    if not is_run:
+        raise FileExistsError(f"Expected a new or empty folder; found other files at {output_dir}. Choose another one.")
+    if not resume and not overwrite:
+        raise FileExistsError(
+            f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue it, "
+            "overwrite=True (--overwrite) to replace it, or another folder."
+        )
+
+
+def _begin_folder(
+    output_dir: Path,
+    request: dict[str, Any],
+    model: LstmAttnForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
+    if output_dir.exists():
         shutil.rmtree(output_dir)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    save_json(request, begun)
-    return checkpoints
+    folder = output_dir / CHECKPOINTS / INITIAL_MODEL
+    model.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
 
 
 def _check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
@@ -243,13 +257,9 @@ def _describe_splits(splits: Splits) -> str:
     return "; ".join([*parts, *splits.summary["notes"]]) + "."
 
 
-def _load_or_build_model(
-    splits: Splits, recipe: Recipe, seed: int, folder: Path, say: Callable[[str], None]
+def _build_model(
+    splits: Splits, recipe: Recipe, seed: int, say: Callable[[str], None]
 ) -> tuple[LstmAttnForSequenceClassification, PreTrainedTokenizerFast]:
-    """The untrained model. It is kept in `folder`, so that a resumed run need not train word vectors again."""
-    if (folder / "complete").is_file():
-        model = LstmAttnForSequenceClassification.from_pretrained(folder)
-        return model, AutoTokenizer.from_pretrained(folder)
     texts = list(splits.train["text"])
     tokenizer = build_tokenizer(
         texts,
@@ -282,9 +292,6 @@ def _load_or_build_model(
         weights = build_embedding(vectors, tokenizer, embedding.weight.detach().numpy())
         embedding.weight.data = torch.from_numpy(weights)
         say(f"Word vectors for {len(vectors):,} of {len(tokenizer):,} words.")
-    model.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder)
-    (folder / "complete").touch()
     return model, tokenizer
 
 
