@@ -27,7 +27,7 @@ def train_word_vectors(
     Args:
         texts: Training texts; words outside the vocabulary count as the unknown word.
         size: Features of a vector.
-        say: Receives a line per epoch.
+        say: Receives a line per pass over the texts.
 
     Returns:
         Token -> (size,) float32, for the words that occur at least 5 times.
@@ -43,7 +43,7 @@ def train_word_vectors(
 
         def on_epoch_end(self, model: Word2Vec) -> None:
             self.done += 1
-            say(f"word vectors: epoch {self.done} of {SKIP_GRAM_EPOCHS}")
+            say(f"word vectors: pass {self.done} of {SKIP_GRAM_EPOCHS}")
 
     with tempfile.TemporaryDirectory() as folder:
         # A file of token ids: gensim then reads its corpus without holding Python's lock.
