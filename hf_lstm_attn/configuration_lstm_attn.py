@@ -28,6 +28,10 @@ class LstmAttnConfig(PretrainedConfig):
         hidden_dropout: Dropout between LSTM layers; without effect on one layer.
         classifier_dropout: Dropout on the pooled vector.
         initializer_range: Standard deviation of the random initial word vectors.
+        calibration_temperature: What calibrated logits are divided by (Guo et al. 2017), fitted on validation; None
+            before that.
+        apply_calibration: Whether logits in evaluation mode are calibrated: probabilities change, predicted classes do
+            not. `from_pretrained(..., apply_calibration=True)` turns it on.
         pad_token_id: Id that fills up shorter texts; its word vector stays zero.
         unk_token_id: Id of every word outside the vocabulary.
 
@@ -51,6 +55,8 @@ class LstmAttnConfig(PretrainedConfig):
         hidden_dropout: float = 0.0,
         classifier_dropout: float = 0.0,
         initializer_range: float = 0.1,
+        calibration_temperature: float | None = None,
+        apply_calibration: bool = False,
         pad_token_id: int = 0,
         unk_token_id: int = 1,
         **kwargs: Any,
@@ -73,6 +79,8 @@ class LstmAttnConfig(PretrainedConfig):
         self.hidden_dropout = hidden_dropout
         self.classifier_dropout = classifier_dropout
         self.initializer_range = initializer_range
+        self.calibration_temperature = calibration_temperature
+        self.apply_calibration = apply_calibration
         self.unk_token_id = unk_token_id
         super().__init__(pad_token_id=pad_token_id, **kwargs)
 

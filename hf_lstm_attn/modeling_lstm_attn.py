@@ -271,6 +271,11 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__(config)
+        if config.apply_calibration and config.calibration_temperature is None:
+            raise ValueError(
+                "Expected a temperature to apply; found none in the configuration. Load without apply_calibration, or "
+                "set config.calibration_temperature to one fitted on validation examples."
+            )
         self.num_labels = config.num_labels
         self.lstm_attn = LstmAttnModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
@@ -302,6 +307,8 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
             output_attentions=output_attentions,
         )
         logits = self.classifier(self.dropout(encoded.pooler_output))  # (batch, num_labels)
+        if self.config.apply_calibration and not self.training:
+            logits = logits / self.config.calibration_temperature
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)

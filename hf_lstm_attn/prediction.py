@@ -14,10 +14,14 @@ from .memory import keep_freed_memory
 CHUNK = 1_024  # texts held in memory, and sorted by length to waste little on padding
 
 
-def load_classifier(model: str | Path) -> TextClassificationPipeline:
+def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
     """The stock text-classification pipeline of a run folder, a model folder or a Hub id, on a GPU if there is one.
 
+    Args:
+        calibrated: Whether to divide logits by the temperature that training fitted on validation.
+
     Raises:
+        ValueError: if `calibrated` and the model has no temperature.
         FileNotFoundError: if there is neither such a folder nor such a repository.
     """
     keep_freed_memory()
@@ -27,10 +31,11 @@ def load_classifier(model: str | Path) -> TextClassificationPipeline:
             f"Expected a folder with a model (config.json, model.safetensors); found none in {path}. "
             "Is it an unfinished run? Continue it with --resume."
         )
+    choices = {"apply_calibration": True} if calibrated else {}
     try:
         return pipeline(
             "text-classification",
-            model=AutoModelForSequenceClassification.from_pretrained(model),
+            model=AutoModelForSequenceClassification.from_pretrained(model, **choices),
             tokenizer=AutoTokenizer.from_pretrained(model),
         )
     except OSError as error:

@@ -33,6 +33,9 @@ class RunResult:
             dropout, on `train_rows_evaluated` training examples.
         best_epoch: The epoch whose weights were kept.
         test: Metrics on the test split, computed once, after training.
+        test_confusion: Counts; the row is the true class and the column the predicted one.
+        test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted on
+            validation (`model["calibration_temperature"]`).
         timings: Seconds per stage, and training speed.
     """
 
@@ -48,6 +51,8 @@ class RunResult:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     test: dict[str, float] = field(default_factory=dict)
+    test_confusion: list[list[int]] = field(default_factory=list)
+    test_reliability: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:

@@ -135,6 +135,15 @@ def build_trainer(
     return trainer
 
 
+def predict_logits(trainer: Trainer, encoded: Dataset, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Logits (examples, num_labels), labels (examples,) and metrics of a split.
+
+    Rows come in the order of the Trainer's length-grouping sampler, logits and labels alike.
+    """
+    output = trainer.predict(encoded, metric_key_prefix=name)
+    return np.asarray(output.predictions), np.asarray(output.label_ids), select_metrics(output.metrics, name)
+
+
 def evaluate_model(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
 ) -> dict[str, float]:

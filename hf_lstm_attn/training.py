@@ -22,15 +22,25 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
+from .metrics import confusion_matrix
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
 from .tokenization import build_tokenizer, save_tokenizer
-from .trainer import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode, select_metrics
+from .trainer import (
+    build_arguments,
+    build_balanced_loss,
+    build_trainer,
+    choose_precision,
+    encode,
+    predict_logits,
+    select_metrics,
+)
 from .word_vectors import build_embedding, load_word_vectors, train_word_vectors
 
 CHECKPOINTS = "checkpoints"  # lives while a run does
@@ -53,7 +63,7 @@ def train(
 ) -> RunResult:
     """Build the vocabulary and the model, train, evaluate once on test, and leave a run folder.
 
-    The folder holds the model, the tokenizer, `results.json` and `curves.png`, and loads with `from_pretrained`.
+    The folder holds the model, the tokenizer, `results.json` and figures, and loads with `from_pretrained`.
     While training, `checkpoints/` in it holds what `resume=True` continues from; a resumed run ends with the numbers
     of an uninterrupted one.
 
@@ -165,7 +175,9 @@ def train(
 
     best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
     model.load_state_dict(load_file(best / "model.safetensors"))
-    test_metrics = trainer.evaluate(encode(splits.test, tokenizer), metric_key_prefix="test")
+    validation_logits, validation_labels, _ = predict_logits(trainer, evaluated["validation"], "validation")
+    model.config.calibration_temperature = fit_temperature(validation_logits, validation_labels)
+    test_logits, test_labels, test_metrics = predict_logits(trainer, encode(splits.test, tokenizer), "test")
     clock.lap("test")
 
     epochs = _collect_epochs(state)
@@ -182,12 +194,17 @@ def train(
         train_rows_evaluated=len(evaluated["train"]),
         epochs=epochs,
         best_epoch=best_epoch,
-        test=select_metrics(test_metrics, "test"),
+        test=test_metrics,
+        test_confusion=confusion_matrix(test_logits.argmax(-1), test_labels, len(splits.label_names)).tolist(),
+        test_reliability={
+            "as trained": compute_reliability(test_logits, test_labels),
+            "calibrated": compute_reliability(test_logits, test_labels, model.config.calibration_temperature),
+        },
         timings={**clock.seconds, "total": clock.total(), "train_examples_per_second": examples_per_second},
     )
     model.save_pretrained(output_dir)
     save_tokenizer(tokenizer, output_dir)
-    _save_curves(result, output_dir)
+    _save_figures(result, output_dir)
     result.save(output_dir)
     shutil.rmtree(checkpoints)
     return result
@@ -337,8 +354,11 @@ def _changed_arguments(arguments: TrainingArguments) -> dict[str, Any]:
     }
 
 
-def _save_curves(result: RunResult, folder: Path) -> None:
-    from .plots import plot_curves, save_figure
+def _save_figures(result: RunResult, folder: Path) -> None:
+    from .plots import plot_confusion, plot_curves, plot_reliability, save_figure
 
     title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
+    of_test = f"{title}, {result.dataset['splits']['test']['rows']:,} test examples"
     save_figure(plot_curves(result.epochs, best_epoch=result.best_epoch, title=title), folder / "curves.png")
+    save_figure(plot_confusion(result.test_confusion, result.label_names, title=of_test), folder / "confusion.png")
+    save_figure(plot_reliability(result.test_reliability, title=of_test), folder / "reliability.png")

@@ -29,22 +29,24 @@ def copy_figures(run: Path, name: str) -> None:
     dataset = results["request"]["dataset"]
     dataset["path"] = DATASETS[dataset["name"]].path  # not where a local copy lay
     save_json(results, folder / RESULTS_FILE)
-    shutil.copyfile(run / "curves.png", folder / "curves.png")
+    for figure in run.glob("*.png"):
+        shutil.copyfile(figure, folder / figure.name)
 
 
 def render_table() -> str:
     lines = [
-        "| run | data | protocol | word vectors | test rows | accuracy | F1 | macro-recall | minutes |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| run | data | protocol | word vectors | validation accuracy | test rows | accuracy | F1 | macro-recall | minutes |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for path in sorted(CARDS.glob(f"*/{RESULTS_FILE}")):
         result = RunResult.load(path.parent)
         vectors = result.request["recipe"]["word_vectors"] or "random"
         rows = result.dataset["splits"]["test"]["rows"]
+        validation = next(row for row in result.epochs if row["epoch"] == result.best_epoch)["validation"]["accuracy"]
         scores = " | ".join(f"{result.test[name] * 100:.2f}" for name in ("accuracy", "f1", "macro_recall"))
         minutes = result.timings["total"] / 60
         name = f"[{path.parent.name}](model_cards/{path.parent.name}/results.json)"
-        cells = f"{name} | {result.dataset['name']} | {result.request['protocol']} | {vectors} | {rows:,}"
+        cells = f"{name} | {result.dataset['name']} | {result.request['protocol']} | {vectors} | {validation * 100:.2f} | {rows:,}"
         lines.append(f"| {cells} | {scores} | {minutes:.1f} |")
     return "\n".join(lines) + "\n"
 

@@ -276,6 +276,8 @@ def test_wrong_fields_are_refused() -> None:
         LstmAttnConfig(attention_scoring="dot")
     with pytest.raises(ValueError, match=r"pooling.*found 'max'"):
         LstmAttnConfig(pooling="max")
+    with pytest.raises(ValueError, match="Expected a temperature to apply"):
+        LstmAttnForSequenceClassification(LstmAttnConfig(vocab_size=4, apply_calibration=True))
 
 
 STRANGER = """

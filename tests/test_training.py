@@ -13,7 +13,16 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
-from hf_lstm_attn import RECIPES, LstmAttnForSequenceClassification, Recipe, RunResult, evaluate_model, train
+from hf_lstm_attn import (
+    RECIPES,
+    LstmAttnForSequenceClassification,
+    Recipe,
+    RunResult,
+    evaluate_model,
+    load_classifier,
+    predict,
+    train,
+)
 from hf_lstm_attn.callbacks import EmaCallback
 from hf_lstm_attn.data import load_splits, resolve_spec
 from hf_lstm_attn.recipes import compute_epochs
@@ -60,14 +69,17 @@ def test_run_folder(finished: Path) -> None:
     assert names == {
         "config.json",
         "configuration_lstm_attn.py",
+        "confusion.png",
         "curves.png",
         "model.safetensors",
         "modeling_lstm_attn.py",
+        "reliability.png",
         "results.json",
         "tokenizer.json",
         "tokenizer_config.json",
     }
-    assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for figure in finished.glob("*.png"):
+        assert figure.read_bytes().startswith(b"\x89PNG")
     result = RunResult.load(finished)
     assert [row["epoch"] for row in result.epochs] == [1, 2, 3]
     for row in result.epochs:
@@ -88,6 +100,23 @@ def test_saved_model_scores_what_the_results_say(finished: Path) -> None:
     assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
     best = next(row for row in result.epochs if row["epoch"] == result.best_epoch)
     assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(best["validation"], abs=1e-6)
+
+
+def test_confusion_and_calibration_of_the_test_split(finished: Path) -> None:
+    result = RunResult.load(finished)
+    confusion = np.array(result.test_confusion)
+    assert confusion.sum(axis=1).tolist() == list(result.dataset["splits"]["test"]["labels"].values())
+    assert confusion.trace() / confusion.sum() == pytest.approx(result.test["accuracy"])
+    for reliability in result.test_reliability.values():
+        assert sum(row["examples"] for row in reliability["bins"]) == confusion.sum()
+    text = "the plot is dull and the acting a chore"
+    plain, calibrated = (
+        next(predict(load_classifier(finished, calibrated=choice), [text])) for choice in (False, True)
+    )
+    log_odds, divided = (np.log(scores["positive"] / scores["negative"]) for scores in (plain, calibrated))
+    temperature = result.model["calibration_temperature"]
+    assert temperature != 1
+    assert divided == pytest.approx(log_odds / temperature, rel=1e-4)
 
 
 def test_same_seed_same_numbers_and_another_seed_others(finished: Path, tmp_path: Path) -> None:

@@ -108,4 +108,4 @@ def print_result(result: RunResult, output_dir: Path) -> None:
     kept = f"weights of epoch {result.best_epoch} of {len(result.epochs)}"
     print(f"\n{result.dataset['name']}{synthetic}, {kept}, {result.timings['total']:.0f} s")
     print_table(result.table())
-    print(f"\nModel, tokenizer, results.json and curves.png are in {output_dir}")
+    print(f"\nModel, tokenizer, results.json and figures are in {output_dir}")

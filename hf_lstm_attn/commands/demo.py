@@ -52,8 +52,8 @@ DEMO_TEXTS = {
         "Not once was I bored.",
     ],
     "sample-tweets": [
-        "Waited two hours for a train that never came. Brilliant.",
-        "The concert starts at eight, doors open at seven.",
-        "Best coffee in town, and no queue at all!",
+        "My train used to be superb, now dreadful. Never again.",
+        "Will the concert be brilliant or awful? We will know on Sunday.",
+        "No idea why people call the coffee dreadful. Superb all the way!",
     ],
 }

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="CSV, JSONL or Parquet (default: print)")
     parser.add_argument("--text-column", default="text", help="column with the texts (default: %(default)s)")
     parser.add_argument("--all-scores", action="store_true", help="a column per class")
+    parser.add_argument(
+        "--calibrated", action="store_true", help="probabilities by the temperature fitted on validation"
+    )
     parser.add_argument("--batch-size", type=positive_int, default=64, help="(default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace the output file")
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of CSV")
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         records = read_records(sys.stdin)
     text_column = options.text_column if options.input else "text"
-    classifier = load_classifier(options.model)
+    classifier = load_classifier(options.model, calibrated=options.calibrated)
     labels = list(classifier.model.config.id2label.values())
     columns = [
         "line",
