@@ -34,21 +34,26 @@ def copy_figures(run: Path, name: str) -> None:
 
 
 def render_table() -> str:
-    lines = [
-        "| run | data | protocol | word vectors | validation accuracy | test rows | accuracy | F1 | macro-recall | minutes |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for path in sorted(CARDS.glob(f"*/{RESULTS_FILE}")):
-        result = RunResult.load(path.parent)
-        vectors = result.request["recipe"]["word_vectors"] or "random"
-        rows = result.dataset["splits"]["test"]["rows"]
-        validation = next(row for row in result.epochs if row["epoch"] == result.best_epoch)["validation"]["accuracy"]
-        scores = " | ".join(f"{result.test[name] * 100:.2f}" for name in ("accuracy", "f1", "macro_recall"))
-        minutes = result.timings["total"] / 60
-        name = f"[{path.parent.name}](model_cards/{path.parent.name}/results.json)"
-        cells = f"{name} | {result.dataset['name']} | {result.request['protocol']} | {vectors} | {validation * 100:.2f} | {rows:,}"
-        lines.append(f"| {cells} | {scores} | {minutes:.1f} |")
-    return "\n".join(lines) + "\n"
+    rows = [_list_cells(path.parent) for path in sorted(CARDS.glob(f"*/{RESULTS_FILE}"))]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _list_cells(folder: Path) -> dict[str, str]:
+    result = RunResult.load(folder)
+    validation = next(row for row in result.epochs if row["epoch"] == result.best_epoch)["validation"]
+    return {
+        "run": f"[{folder.name}](model_cards/{folder.name}/results.json)",
+        "data": result.dataset["name"],
+        "protocol": result.request["protocol"],
+        "word vectors": result.request["recipe"]["word_vectors"] or "random",
+        "validation accuracy": f"{validation['accuracy'] * 100:.2f}",
+        "test rows": f"{result.dataset['splits']['test']['rows']:,}",
+        "accuracy": f"{result.test['accuracy'] * 100:.2f}",
+        "F1": f"{result.test['f1'] * 100:.2f}",
+        "macro-recall": f"{result.test['macro_recall'] * 100:.2f}",
+        "minutes": f"{result.timings['total'] / 60:.1f}",
+    }
 
 
 def main() -> int:
