@@ -278,6 +278,8 @@ def _build_model(
     splits: Splits, recipe: Recipe, seed: int, say: Callable[[str], None]
 ) -> tuple[LstmAttnForSequenceClassification, PreTrainedTokenizerFast]:
     texts = list(splits.train["text"])
+    if recipe.word_vectors == "unlabelled":
+        texts += load_unlabelled(splits.spec, exclude=splits.test["text"])
     tokenizer = build_tokenizer(
         texts,
         rules=splits.spec.rules,
@@ -299,8 +301,6 @@ def _build_model(
     say(f"Vocabulary of {len(tokenizer):,} words; texts cut at {tokenizer.model_max_length} words.")
     if recipe.word_vectors is not None:
         if recipe.word_vectors in ("train", "unlabelled"):
-            if recipe.word_vectors == "unlabelled":
-                texts = texts + load_unlabelled(splits.spec, exclude=splits.test["text"])
             say(f"Training word vectors on {len(texts):,} texts.")
             vectors = train_word_vectors(texts, tokenizer, size=config.embedding_size, seed=seed, say=say)
         else:
