@@ -15,7 +15,9 @@ import evaluate
 import numpy as np
 
 
-def confusion_matrix(predictions: Sequence[int], references: Sequence[int], num_labels: int) -> np.ndarray:
+def confusion_matrix(
+    predictions: Sequence[int] | np.ndarray, references: Sequence[int] | np.ndarray, num_labels: int
+) -> np.ndarray:
     """(num_labels, num_labels) counts; the row is the true class and the column the predicted one.
 
     Raises:
@@ -74,7 +76,7 @@ METRICS: dict[str, Callable[[np.ndarray], float]] = {
 }
 
 
-def cross_entropy(logits: Sequence[Sequence[float]], references: Sequence[int]) -> float:
+def cross_entropy(logits: Sequence[Sequence[float]] | np.ndarray, references: Sequence[int] | np.ndarray) -> float:
     """Mean negative log-probability (nats) of the true class; logits are (examples, num_labels)."""
     scores = np.asarray(logits, dtype=np.float64)
     shifted = scores - scores.max(axis=1, keepdims=True)

@@ -231,7 +231,7 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
             input_ids = input_ids.long()  # an empty list of ids becomes a float tensor
             if attention_mask is None:
                 attention_mask = input_ids != self.config.pad_token_id
-            inputs_embeds = self.embeddings(self._drop_words(input_ids, attention_mask))
+            inputs_embeds = self.embeddings(self.drop_words(input_ids, attention_mask))
         assert inputs_embeds is not None
         if attention_mask is None:
             attention_mask = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
@@ -252,7 +252,8 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         )
         return output.to_tuple() if return_dict is False else output
 
-    def _drop_words(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def drop_words(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Word dropout: in training, some words become unknown. (batch, seq_len) in and out."""
         if not self.training or self.config.word_dropout == 0:
             return input_ids
         drop = torch.rand(input_ids.shape, device=input_ids.device) < self.config.word_dropout

@@ -22,6 +22,8 @@ class Recipe:
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
         early_stopping_patience: Epochs without a better validation score after which training ends; None never ends it.
         balance_classes: Whether a task scored by macro-recall trains with logits adjusted by the training prior.
+        adversarial_radius: Adversarial training on word vectors (see adversarial.py): length of the perturbation as a
+            share of the length of a text's word vectors; None trains without. Doubles the time of a step.
         low_precision: Whether to use bfloat16 or float16 where the hardware is fast at it.
     """
 
@@ -35,6 +37,7 @@ class Recipe:
     ema_decay: float | None = 0.998
     early_stopping_patience: int | None = 2
     balance_classes: bool = True
+    adversarial_radius: float | None = None
     low_precision: bool = True
 
 

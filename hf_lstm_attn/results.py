@@ -34,8 +34,8 @@ class RunResult:
         best_epoch: The epoch whose weights were kept.
         test: Metrics on the test split, computed once, after training.
         test_confusion: Counts; the row is the true class and the column the predicted one.
-        test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted on
-            validation (`model["calibration_temperature"]`).
+        test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
+            on validation (`model["calibration_temperature"]`).
         timings: Seconds per stage, and training speed.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from transformers import (
 )
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from .adversarial import AdversarialTrainer
 from .callbacks import ProgressBar
 from .memory import keep_freed_memory
 from .metrics import build_metrics
@@ -109,6 +111,7 @@ def build_trainer(
     eval_dataset: Dataset | dict[str, Dataset] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     loss: Callable[..., torch.Tensor] | None = None,
+    adversarial_radius: float | None = None,
 ) -> Trainer:
     """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log."""
     keep_freed_memory()
@@ -118,7 +121,8 @@ def build_trainer(
         predictions = np.asarray(evaluated.predictions).argmax(-1)  # (examples,)
         return metrics.compute(predictions=predictions, references=evaluated.label_ids)
 
-    trainer = Trainer(
+    trainer_class = Trainer if adversarial_radius is None else partial(AdversarialTrainer, radius=adversarial_radius)
+    trainer = trainer_class(
         model=model,
         args=arguments,
         data_collator=DataCollatorWithPadding(tokenizer),

@@ -158,6 +158,7 @@ def train(
         eval_dataset=evaluated,
         callbacks=callbacks,
         loss=build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None,
+        adversarial_radius=recipe.adversarial_radius,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"Training {parameters:,} parameters on {len(train_rows):,} examples for {arguments.num_train_epochs} epochs.")
