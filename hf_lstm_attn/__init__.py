@@ -15,6 +15,8 @@ import wrapt
 if TYPE_CHECKING:
     from .configuration_lstm_attn import LstmAttnConfig
     from .data import DATASETS, DatasetSpec, load_splits, resolve_spec
+    from .explanation import Explanation, WordScore, explain
+    from .explanation_page import build_page
     from .metrics import ClassificationMetric, Loss, build_metrics
     from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
     from .prediction import load_classifier, predict
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "configuration_lstm_attn": ("LstmAttnConfig",),
     "data": ("DATASETS", "DatasetSpec", "load_splits", "resolve_spec"),
+    "explanation": ("Explanation", "WordScore", "explain"),
+    "explanation_page": ("build_page",),
     "metrics": ("ClassificationMetric", "Loss", "build_metrics"),
     "modeling_lstm_attn": ("LstmAttnForSequenceClassification", "LstmAttnModel"),
     "prediction": ("load_classifier", "predict"),
@@ -44,15 +48,19 @@ __all__ = [
     "RECIPES",
     "ClassificationMetric",
     "DatasetSpec",
+    "Explanation",
     "Loss",
     "LstmAttnConfig",
     "LstmAttnForSequenceClassification",
     "LstmAttnModel",
     "Recipe",
     "RunResult",
+    "WordScore",
     "build_metrics",
+    "build_page",
     "build_tokenizer",
     "evaluate_model",
+    "explain",
     "load_classifier",
     "load_splits",
     "predict",

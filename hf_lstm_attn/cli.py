@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import demo, evaluate, predict, train
+from .commands import demo, evaluate, explain, predict, train
 from .commands.common import UsageError, warn
 
 COMMANDS = {
     "train": (train, "train a model and leave a run folder"),
     "evaluate": (evaluate, "measure a model on a split"),
     "predict": (predict, "label texts"),
+    "explain": (explain, "show what each word did"),
     "demo": (demo, "train on the embedded samples"),
 }
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130

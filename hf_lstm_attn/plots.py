@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import seaborn
+from matplotlib import font_manager
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from .characters import count_columns, make_visible, name_sign, reads_from_right
 
 CURVES = {"loss": "Loss", "accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
 # Okabe and Ito's blue and vermilion differ for every kind of colour vision; dashes and markers differ without colour.
@@ -17,6 +23,15 @@ STYLES: dict[str, dict[str, Any]] = {
     "train": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
     "validation": {"color": "#D55E00", "marker": "s", "linestyle": "--"},
 }
+
+
+# Against, neither, for: vermilion and blue again. Scores without a sign: white to bluish green.
+SIGNED_SHADES = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#FFFFFF", "#0072B2"], N=257)
+UNSIGNED_SHADES = LinearSegmentedColormap.from_list("unsigned", ["#FFFFFF", "#009E73"])
+COLUMNS = 88  # letters in a row of words
+LONGEST = 30  # letters of a word that is drawn whole
+LETTERS = "DejaVu Sans Mono"  # comes with matplotlib
+COLUMN, ROW = 0.098, 0.3  # inches of a letter of 11 points
 
 
 def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: int, title: str) -> Figure:
@@ -106,6 +121,122 @@ def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str
             axis.legend(loc="lower right", markerscale=0.5)
         figure.suptitle(title)
     return figure
+
+
+def plot_heatmap(
+    words: Sequence[str], scores: Sequence[float], *, signed: bool, title: str, score_name: str, note: str = ""
+) -> Figure:
+    """The words of a text in their order, each in a cell as wide as itself, coloured by its score.
+
+    Rows run from right to left where the first letter does. Signs that no installed font has are drawn by name.
+
+    Args:
+        scores: One per word; shares of 1, unless they are signed. Colours reach as far as the largest, on both sides of
+            zero if they are signed.
+        score_name: What a score is; stands beside the colours.
+        note: Stands below the words.
+    """
+    drawn, families = _choose_fonts(words)
+    sizes = [max(1, count_columns(word)) for word in drawn]
+    places, rows = _place_words(sizes)
+    width = max((column + size for (_, column), size in zip(places, sizes, strict=True)), default=0)
+    shades = np.full((rows, max(width, 60)), np.nan)  # (rows, columns): a word's score in all columns of the word
+    for (row, column), size, score in zip(places, sizes, scores, strict=True):
+        shades[row, column : column + size] = score
+    limit = max(map(abs, scores), default=0.0) or 1.0
+    lowest, shade = (-limit, SIGNED_SHADES) if signed else (0.0, UNSIGNED_SHADES)
+
+    head, foot = textwrap.wrap(title, shades.shape[1]), textwrap.wrap(note, shades.shape[1] * 5 // 4)
+    top, bottom, side = 0.2 + 0.25 * len(head), 0.75 + 0.18 * len(foot), 0.3  # inches around the words
+    size_x, size_y = COLUMN * shades.shape[1], ROW * rows
+    total_x, total_y = size_x + 2 * side, size_y + top + bottom
+    figure = Figure(figsize=(total_x, total_y), facecolor="white")
+    axis = figure.add_axes((side / total_x, bottom / total_y, size_x / total_x, size_y / total_y))
+    legend = figure.add_axes((side / total_x, (bottom - 0.3) / total_y, min(3.0, size_x) / total_x, 0.12 / total_y))
+    seaborn.heatmap(
+        shades,
+        cmap=shade,
+        vmin=lowest,
+        vmax=limit,
+        ax=axis,
+        cbar_ax=legend,
+        cbar_kws={
+            "orientation": "horizontal",
+            "ticks": MaxNLocator(5),
+            "format": None if signed else PercentFormatter(1),
+        },
+        xticklabels=False,
+        yticklabels=False,
+    )
+    axis.hlines(range(rows + 1), 0, shades.shape[1], color="white", linewidth=4)  # between the rows
+    for (row, column), size, word, score in zip(places, sizes, drawn, scores, strict=True):
+        axis.text(
+            column + size / 2,
+            row + 0.5,
+            word,
+            ha="center",
+            va="center",
+            fontsize=11,
+            family=families,
+            color=_choose_ink(shade, (score - lowest) / (limit - lowest)),
+            parse_math=False,
+        )
+    if not words:
+        axis.text(0, 0.5, "(no words)", va="center", fontsize=11, color="0.25")
+    if reads_from_right("".join(words)):
+        axis.invert_xaxis()
+    legend.tick_params(labelsize=8)
+    figure.text(
+        (side + min(3.0, size_x) + 0.2) / total_x, (bottom - 0.3) / total_y, score_name, fontsize=9, parse_math=False
+    )
+    figure.text(
+        side / total_x, 1 - 0.12 / total_y, "\n".join(head), va="top", fontsize=13, weight="bold", parse_math=False
+    )
+    figure.text(side / total_x, 0.1 / total_y, "\n".join(foot), va="bottom", fontsize=9, color="0.25", parse_math=False)
+    return figure
+
+
+def _place_words(sizes: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+    """Each word's row and first column, one column of space between words; and the number of rows, at least one."""
+    places, row, column = [], 0, 0
+    for size in sizes:
+        if column + size > COLUMNS:
+            row, column = row + 1, 0
+        places.append((row, column))
+        column += size + 1
+    return places, row + 1
+
+
+def _choose_ink(shade: Colormap, level: float) -> str:
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in shade(level)[:3]
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "white" if luminance < 0.179 else "black"  # whichever has the greater contrast (WCAG 2)
+
+
+def _choose_fonts(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words as they can be drawn, and font families that together have all their letters."""
+    visible = [make_visible(word) for word in words]
+    families, missing = _find_families(frozenset("".join(visible)))
+    drawn = ("".join(name_sign(letter) if letter in missing else letter for letter in word) for word in visible)
+    return [
+        word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}…{word[-LONGEST // 2 :]}" for word in drawn
+    ], families
+
+
+@lru_cache(maxsize=8)
+def _find_families(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
+    """Font families for these letters, and those of the letters that no installed font has."""
+    families = [LETTERS]
+    fonts = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400]
+    for font in sorted(fonts, key=lambda font: (font.name != LETTERS, font.name != "DejaVu Sans", font.name)):
+        if letters and not font.name.startswith("Last Resort"):  # which has a box for every letter
+            face = font_manager.get_font(font.fname)
+            found = {letter for letter in letters if face.get_char_index(ord(letter))}
+            families += [font.name] if found else []
+            letters -= found
+    return list(dict.fromkeys(families)), letters
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -128,6 +128,10 @@ WRONG_USES = [
     (["predict"], "--model"),
     (["predict", "-m", "x", "-i", "y", "text"], "both"),
     (["train", "imdb", "--epochs", "0"], "at least 1"),
+    (["explain", "text"], "--model"),
+    (["explain", "-m", "x", "-i", "y.txt", "text"], "both"),
+    (["explain", "-m", "x", "text", "-o", "y.pdf"], ".html, .png, .json"),
+    (["explain", "-m", "x", "text", "-o", "y.png", "--method", "all"], "Choose one"),
 ]
 
 
@@ -150,6 +154,9 @@ FAILURES = [
     (["train", "sample-reviews", "--word-vectors", "unlabelled"], "unlabelled"),
     (["evaluate", "missing"], "missing"),
     (["predict", "-m", "missing", "text"], "missing"),
+    (["explain", "-m", "missing", "text"], "missing"),
+    (["explain", "-m", "missing", "-i", "missing.txt"], "missing.txt"),
+    (["explain", "-m", "missing", "text", "-o", "missing/page.html"], "folder missing"),
 ]
 
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import warnings
+from itertools import pairwise
 from pathlib import Path
 
-from hf_lstm_attn.plots import CURVES, plot_confusion, plot_curves, plot_reliability, save_figure
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from hf_lstm_attn.plots import CURVES, plot_confusion, plot_curves, plot_heatmap, plot_reliability, save_figure
 
 EPOCHS = [
     {
@@ -54,3 +60,66 @@ def test_reliability_shows_accuracy_against_confidence() -> None:
     dots = figure.axes[0].collections[0]
     assert dots.get_offsets().tolist() == [[0.55, 0.4], [0.9, 0.8]]
     assert dots.get_sizes()[1] == 3 * dots.get_sizes()[0]
+
+
+def draw_heatmap(words: list[str], scores: list[float], *, signed: bool = True) -> Figure:
+    return plot_heatmap(words, scores, signed=signed, title="positive 75.0%", score_name="log-odds", note="a note")
+
+
+def read_cells(figure: Figure) -> dict[str, str]:
+    """Each word drawn and the colour behind the middle of it."""
+    axis = figure.axes[0]
+    (mesh,) = axis.collections[:1]
+    rows, columns = mesh.get_array().shape
+    figure.draw_without_rendering()
+    colours = mesh.get_facecolors().reshape(rows, columns, 4)
+    places = {text.get_text(): text.get_position() for text in axis.texts}
+    return {word: to_hex(colours[int(row), int(column)]) for word, (column, row) in places.items()}
+
+
+def test_heatmap_shades_each_word_by_its_score() -> None:
+    cells = read_cells(draw_heatmap(["not", "a", "gem"], [-2.0, 0.0, 2.0]))
+    assert cells == {"not": "#d55e00", "a": "#ffffff", "gem": "#0072b2"}
+    cells = read_cells(draw_heatmap(["not", "a", "gem"], [0.5, 0.0, 0.25], signed=False))
+    assert cells["not"] == "#009e73"
+    assert cells["a"] == "#ffffff"
+
+
+def test_heatmap_of_400_words_overlaps_nowhere() -> None:
+    words = [f"word{i}" + "y" * (i % 9) for i in range(399)] + ["x" * 300]
+    figure = draw_heatmap(words, [i / 400 for i in range(400)])
+    texts = figure.axes[0].texts
+    assert [text.get_text() for text in texts[:399]] == words[:399]
+    assert texts[399].get_text() == "x" * 15 + "…" + "x" * 15
+    assert figure.get_figwidth() < 11
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    frame = figure.axes[0].get_window_extent()
+    for one, other in pairwise(boxes):
+        assert one.x1 < other.x0 or other.y1 < one.y0
+    assert all(frame.x0 - 1 <= box.x0 and box.x1 <= frame.x1 + 1 for box in boxes)
+
+
+def test_heatmap_runs_from_right_to_left_where_the_text_does() -> None:
+    for words in (["שלום", "עולם", "gem"], ["gem", "שלום", "עולם"]):
+        figure = draw_heatmap(words, [0.1, 0.2, 0.3])
+        figure.draw_without_rendering()
+        first, *_, last = (text.get_window_extent().x0 for text in figure.axes[0].texts)
+        assert (first > last) == (words[0] == "שלום")
+
+
+STRANGE_WORDS = [
+    [],
+    ["🎬", "👨\u200d👩\u200d👧", "❤️", "🇫🇷"],
+    ["你好", "$\\frac$", "<b>"],
+    ["\x1b[31m", "\x00"],
+    ["مرحبا", "e\u0301"],
+]
+
+
+@pytest.mark.parametrize("words", STRANGE_WORDS)
+def test_heatmap_draws_any_text_without_warnings(words: list[str], tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_figure(draw_heatmap(words, [0.5] * len(words)), tmp_path / "heatmap.png")
+    assert (tmp_path / "heatmap.png").stat().st_size > 1000

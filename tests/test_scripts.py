@@ -46,3 +46,9 @@ def test_benchmark_prints_ratios() -> None:
 
 def test_readme_shows_the_figures_of_the_model_cards() -> None:
     run_script("collect_results", "--check")
+
+
+def test_standing_examples_are_drawn(model_folder: Path, tmp_path: Path) -> None:
+    run_script("explain_examples", str(model_folder), "-o", str(tmp_path / "examples"), "--method", "leave_one_out")
+    names = sorted(path.name for path in (tmp_path / "examples").iterdir())
+    assert names == ["film_1.png", "film_2.png", "product_1.png", "product_2.png", "product_3.png"]
