@@ -85,9 +85,10 @@ def _register(_: Any) -> None:
     # transformers replaces itself by a lazy module while it loads: the argument is the module it was.
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-    from .configuration_lstm_attn import LstmAttnConfig
-    from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
+    from .baselines import FfnnForSequenceClassification, RnnForSequenceClassification
+    from .modeling_lstm_attn import LstmAttnForSequenceClassification
 
-    AutoConfig.register(LstmAttnConfig.model_type, LstmAttnConfig)
-    AutoModel.register(LstmAttnConfig, LstmAttnModel)
-    AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceClassification)
+    for model in (LstmAttnForSequenceClassification, FfnnForSequenceClassification, RnnForSequenceClassification):
+        AutoConfig.register(model.config_class.model_type, model.config_class)
+        AutoModel.register(model.config_class, model.model_class)
+        AutoModelForSequenceClassification.register(model.config_class, model)

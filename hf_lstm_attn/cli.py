@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import demo, evaluate, explain, predict, train
+from .commands import compare, demo, evaluate, explain, predict, train
 from .commands.common import UsageError, warn
 
 COMMANDS = {
     "train": (train, "train a model and leave a run folder"),
     "evaluate": (evaluate, "measure a model on a split"),
     "predict": (predict, "label texts"),
+    "compare": (compare, "train the baselines too, and compare"),
     "explain": (explain, "show what each word did"),
     "demo": (demo, "train on the embedded samples"),
 }
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(f"hf-lstm-attn {options.command}: {error}")
         return FAILED
     except KeyboardInterrupt:
-        hint = " Continue with the same command and --resume." if options.command == "train" else ""
+        hint = " Continue with the same command and --resume." if options.command in ("train", "compare") else ""
         warn(f"\nInterrupted.{hint}")
         return INTERRUPTED
     return 0

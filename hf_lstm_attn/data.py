@@ -50,6 +50,7 @@ class DatasetSpec:
     homepage: str = ""
     description: str = ""
     reported: tuple[tuple[str, str, float], ...] = ()  # (split, metric, the report's figure) under protocol "report"
+    reported_baselines: tuple[tuple[str, str, str, float], ...] = ()  # (architecture, split, metric, figure), likewise
 
 
 DATASETS: dict[str, DatasetSpec] = {
@@ -63,6 +64,10 @@ DATASETS: dict[str, DatasetSpec] = {
             license="other",
             homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
             reported=(("test", "accuracy", 0.8648),),
+            reported_baselines=(
+                ("lstm_attn_ffnn", "test", "accuracy", 0.8648),
+                ("lstm_attn_rnn", "test", "accuracy", 0.5375),
+            ),
             description="Film reviews with their verdict (Maas et al., 2011): 25,000 to train on, 25,000 to test on.",
         ),
         DatasetSpec(
@@ -81,6 +86,10 @@ DATASETS: dict[str, DatasetSpec] = {
             report_fractions=(0.8, 0.2),
             homepage="https://github.com/cardiffnlp/tweeteval",
             reported=(("validation", "accuracy", 0.6142),),
+            reported_baselines=(
+                ("lstm_attn_ffnn", "validation", "accuracy", 0.572),
+                ("lstm_attn_rnn", "validation", "accuracy", 0.456),
+            ),
             description="Tweets with their sentiment: SemEval-2017 Task 4A as in TweetEval (Barbieri et al., 2020).",
         ),
         DatasetSpec(

@@ -4,6 +4,7 @@ configuration are all it needs."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -142,15 +143,16 @@ class LstmAttnPooling(nn.Module):
 class LstmAttnPreTrainedModel(PreTrainedModel):
     """Loading, saving and initialisation shared by the models."""
 
-    config_class = LstmAttnConfig
+    config_class: type[LstmAttnConfig] = LstmAttnConfig
     base_model_prefix = "lstm_attn"
     _no_split_modules = ["LstmAttnEncoder"]
     # The loss is a mean over the batch; Trainer divides it when it accumulates gradients.
     accepts_loss_kwargs = False
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Word vectors normal(0, initializer_range), padding zero; LSTM input weights Xavier, recurrent weights
-        orthogonal per gate, biases zero but 1 for the forget gate (Jozefowicz et al. 2015); linear layers Xavier.
+        """Word vectors normal(0, initializer_range), padding zero; recurrent layers: input weights Xavier, recurrent
+        weights orthogonal per gate, biases zero but 1 for an LSTM's forget gate (Jozefowicz et al. 2015); linear layers
+        Xavier.
 
         Parameters that came from a checkpoint carry `_is_hf_initialized` and are left alone.
         """
@@ -167,9 +169,9 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
             elif isinstance(module, nn.Linear):
                 for name, parameter in parameters.items():
                     nn.init.zeros_(parameter) if name == "bias" else nn.init.xavier_uniform_(parameter)
-            elif isinstance(module, nn.LSTM):
+            elif isinstance(module, nn.RNNBase):
                 for name, parameter in parameters.items():
-                    gates = parameter.chunk(4)  # input, forget, cell, output
+                    gates = parameter.split(module.hidden_size)  # of an LSTM: input, forget, cell, output
                     if name.startswith("weight_hh"):
                         for gate in gates:
                             nn.init.orthogonal_(gate)
@@ -178,7 +180,7 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
                             nn.init.xavier_uniform_(gate)
                     else:
                         parameter.zero_()
-                        if name.startswith("bias_ih"):
+                        if isinstance(module, nn.LSTM) and name.startswith("bias_ih"):
                             gates[1].fill_(1.0)
 
 
@@ -188,14 +190,17 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
     Adding padding on either side, or other texts to the batch, leaves a text's numbers unchanged.
     """
 
+    encoder_class: Any = LstmAttnEncoder
+    pooling_class: Any = LstmAttnPooling
+
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__(config)
         self.embeddings: nn.Module = nn.Embedding(
             config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
         )
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
-        self.encoder = LstmAttnEncoder(config)
-        self.pooling = LstmAttnPooling(config)
+        self.encoder = self.encoder_class(config)
+        self.pooling = self.pooling_class(config)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -269,6 +274,7 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
     """
 
     keys_to_ignore_at_inference = ["hidden_states", "attentions"]
+    model_class: type[LstmAttnModel] = LstmAttnModel
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__(config)
@@ -278,7 +284,7 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
                 "set config.calibration_temperature to one fitted on validation examples."
             )
         self.num_labels = config.num_labels
-        self.lstm_attn = LstmAttnModel(config)
+        self.lstm_attn = self.model_class(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(self.lstm_attn.pooling.output_size, config.num_labels)
         self.post_init()

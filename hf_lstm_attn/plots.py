@@ -123,6 +123,73 @@ def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str
     return figure
 
 
+MODEL_STYLES: tuple[dict[str, Any], ...] = (  # Okabe and Ito again, and a shape for each
+    {"color": "#E69F00", "marker": "^"},
+    {"color": "#CC79A7", "marker": "D"},
+    {"color": "#0072B2", "marker": "o"},
+    {"color": "#009E73", "marker": "s"},
+)
+COSTS = {"training_seconds": "training, seconds", "bytes": "size, MB", "texts_per_second": "texts per second"}
+
+
+def plot_comparison(comparison: Mapping[str, Any]) -> Figure:
+    """Quality of every model on the three splits, with the report's own figures, and what each model costs.
+
+    Args:
+        comparison: The fields of `Comparison` (comparison.py).
+    """
+    models = comparison["models"]
+    metrics = {name: label for name, label in CURVES.items() if name != "loss"}
+    with seaborn.axes_style("whitegrid"):
+        figure = Figure(figsize=(13, 8), layout="constrained")
+        upper, lower = figure.subplots(2, 3, height_ratios=(3, 2))
+        for axis, (split, title) in zip(
+            upper, {"train": "training", "validation": "validation", "test": "testing"}.items(), strict=True
+        ):
+            for number, ((name, model), style) in enumerate(zip(models.items(), MODEL_STYLES, strict=False)):
+                places = np.arange(len(metrics)) + (number - (len(models) - 1) / 2) * 0.17
+                spread = model["spread"].get(split, {})
+                axis.errorbar(
+                    places,
+                    [100 * model[split][metric] for metric in metrics],
+                    yerr=[100 * spread[metric] for metric in metrics] if spread else None,
+                    linestyle="none",
+                    markersize=8,
+                    label=name,
+                    **style,
+                )
+                for metric, value in comparison["reported"].get(name, {}).get(split, {}).items():
+                    place = places[list(metrics).index(metric)]
+                    axis.plot(place, 100 * value, linestyle="none", markersize=12, fillstyle="none", **style)
+            axis.set(title=title, xticks=range(len(metrics)), xticklabels=metrics.values())
+            axis.grid(visible=False, axis="x")
+        upper[0].set_ylabel("%")
+        for axis, (cost, label) in zip(lower, COSTS.items(), strict=True):
+            values = [model[cost] / (1e6 if cost == "bytes" else 1) for model in models.values()]
+            colours = [style["color"] for style, _ in zip(MODEL_STYLES, models, strict=False)]
+            bars = axis.barh(list(models), values, color=colours)
+            axis.bar_label(
+                bars, labels=[f"{value:,.1f}" if value < 100 else f"{value:,.0f}" for value in values], padding=3
+            )
+            axis.set(title=label, xlim=(0, 1.25 * max(values)))
+            axis.invert_yaxis()
+            axis.grid(visible=False, axis="y")
+        handles, labels = upper[-1].get_legend_handles_labels()
+        if comparison["reported"]:
+            handles += upper[-1].plot([], [], "o", color="0.4", markersize=12, fillstyle="none")
+            labels.append("the report's figure")
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        synthetic = " (synthetic data)" if comparison["dataset"]["synthetic"] else ""
+        spreads = (
+            f", mean and standard deviation of {len(comparison['seeds'])} seeds" if len(comparison["seeds"]) > 1 else ""
+        )
+        figure.suptitle(
+            f"{comparison['dataset']['name']}{synthetic}, protocol {comparison['protocol']}, "
+            f"recipe {comparison['recipe']}{spreads}"
+        )
+    return figure
+
+
 def plot_heatmap(
     words: Sequence[str], scores: Sequence[float], *, signed: bool, title: str, score_name: str, note: str = ""
 ) -> Figure:

@@ -11,7 +11,8 @@ class Recipe:
     """How a model is built and trained.
 
     Attributes:
-        model: Fields of `LstmAttnConfig` that differ from its defaults.
+        architecture: The configuration's `model_type`: `"lstm_attn"`, or a baseline's (see baselines.py).
+        model: Fields of the configuration that differ from its defaults.
         arguments: Fields of `transformers.TrainingArguments` that differ from its defaults.
         max_length: Words kept of a text: a number, `"mean"` of the training texts, or a percentile such as `"p95"`.
         truncation_side: Where a longer text loses its words: `"right"` or `"left"`. Reviewers conclude at the end: of
@@ -27,6 +28,7 @@ class Recipe:
         low_precision: Whether to use bfloat16 or float16 where the hardware is fast at it.
     """
 
+    architecture: str = "lstm_attn"
     model: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     max_length: int | str = 400

@@ -13,7 +13,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
     TrainerCallback,
     TrainerState,
@@ -25,10 +28,8 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
-from .configuration_lstm_attn import LstmAttnConfig
 from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
 from .metrics import confusion_matrix
-from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
 from .tokenization import build_tokenizer, save_tokenizer
@@ -115,7 +116,7 @@ def train(
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
     if is_begun:
-        model = LstmAttnForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
+        model = AutoModelForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
         model, tokenizer = _build_model(splits, recipe, seed, say)
@@ -241,7 +242,7 @@ def _check_folder(output_dir: Path, *, resume: bool, overwrite: bool) -> None:
 def _begin_folder(
     output_dir: Path,
     request: dict[str, Any],
-    model: LstmAttnForSequenceClassification,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
@@ -277,7 +278,7 @@ def _describe_splits(splits: Splits) -> str:
 
 def _build_model(
     splits: Splits, recipe: Recipe, seed: int, say: Callable[[str], None]
-) -> tuple[LstmAttnForSequenceClassification, PreTrainedTokenizerFast]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     texts = list(splits.train["text"])
     if recipe.word_vectors == "unlabelled":
         texts += load_unlabelled(splits.spec, exclude=splits.test["text"])
@@ -289,7 +290,8 @@ def _build_model(
         truncation_side=recipe.truncation_side,
     )
     names = splits.label_names
-    config = LstmAttnConfig(
+    config = AutoConfig.for_model(
+        recipe.architecture,
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         unk_token_id=tokenizer.unk_token_id,
@@ -298,7 +300,7 @@ def _build_model(
         problem_type="single_label_classification",
         **recipe.model,
     )
-    model = LstmAttnForSequenceClassification(config)
+    model = AutoModelForSequenceClassification.from_config(config)
     say(f"Vocabulary of {len(tokenizer):,} words; texts cut at {tokenizer.model_max_length} words.")
     if recipe.word_vectors is not None:
         if recipe.word_vectors in ("train", "unlabelled"):
