@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .explanation_page import build_page
     from .metrics import ClassificationMetric, Loss, build_metrics
     from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
+    from .pipeline_lstm_attn import LstmAttnPipeline
     from .prediction import load_classifier, predict
     from .recipes import RECIPES, Recipe
     from .results import RunResult
@@ -33,6 +34,7 @@ _MODULES = {
     "explanation_page": ("build_page",),
     "metrics": ("ClassificationMetric", "Loss", "build_metrics"),
     "modeling_lstm_attn": ("LstmAttnForSequenceClassification", "LstmAttnModel"),
+    "pipeline_lstm_attn": ("LstmAttnPipeline",),
     "prediction": ("load_classifier", "predict"),
     "recipes": ("RECIPES", "Recipe"),
     "results": ("RunResult",),
@@ -53,6 +55,7 @@ __all__ = [
     "LstmAttnConfig",
     "LstmAttnForSequenceClassification",
     "LstmAttnModel",
+    "LstmAttnPipeline",
     "Recipe",
     "RunResult",
     "WordScore",

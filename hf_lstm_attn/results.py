@@ -37,6 +37,8 @@ class RunResult:
         test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
             on validation (`model["calibration_temperature"]`).
         timings: Seconds per stage, and training speed.
+        examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
+        repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights.
     """
 
     request: dict[str, Any]
@@ -54,6 +56,8 @@ class RunResult:
     test_confusion: list[list[int]] = field(default_factory=list)
     test_reliability: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    repository: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write `results.json` into the folder."""

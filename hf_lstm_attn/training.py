@@ -29,6 +29,7 @@ from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
+from .examples import record_examples
 from .metrics import confusion_matrix
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
@@ -184,6 +185,8 @@ def train(
 
     epochs = _collect_epochs(state)
     best_epoch = next(row["epoch"] for row in epochs if row["step"] == state.best_global_step)
+    model.save_pretrained(output_dir)
+    save_tokenizer(tokenizer, output_dir)
     result = RunResult(
         request=request,
         dataset={"name": spec.name, "synthetic": spec.synthetic, **splits.summary},
@@ -203,9 +206,8 @@ def train(
             "calibrated": compute_reliability(test_logits, test_labels, model.config.calibration_temperature),
         },
         timings={**clock.seconds, "total": clock.total(), "train_examples_per_second": examples_per_second},
+        examples=record_examples(output_dir),
     )
-    model.save_pretrained(output_dir)
-    save_tokenizer(tokenizer, output_dir)
     _save_figures(result, output_dir)
     result.save(output_dir)
     shutil.rmtree(checkpoints)

@@ -11,7 +11,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer
+from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer, train
+from hf_lstm_attn.packaging import build_repository
+from hf_lstm_attn.recipes import Recipe
 
 SHARED = Path(__file__).parents[2] / "shared"
 TEXTS = ["a fine film , truly fine", "a dull film", "fine acting in a dull , dull plot", "not fine"]
@@ -50,4 +52,21 @@ def model_folder(tmp_path: Path, model: LstmAttnForSequenceClassification, token
     folder = tmp_path / f"model_{tmp_path.name}"
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny model on the sample reviews; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "tiny-run"
+    recipe = Recipe(model={"embedding_size": 8, "hidden_size": 6}, word_vectors=None, max_epochs=1)
+    train("sample-reviews", folder, recipe=recipe, limit=60, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run as it goes to the Hub; not to be changed."""
+    folder = tmp_path_factory.mktemp("repository") / "tiny-repository"
+    build_repository(finished_run, folder, repo_id="you/tiny")
     return folder
