@@ -162,13 +162,18 @@ def test_a_commit_during_a_slow_push_is_not_overwritten(hub: LoopbackHub, folder
     assert hub.history(REPO)[-1] is other
 
 
-@pytest.mark.parametrize("kind", ["info", "create_repo", "validate_yaml", "commit"])
-@pytest.mark.parametrize("fault", ["500", "401", "403", "409", "drop"])
+FAILURES = [
+    (kind, fault)
+    for kind in ("info", "create_repo", "validate_yaml", "commit")
+    for fault in ("500", "401", "403", "409", "412", "drop")
+    if (kind, fault) != ("create_repo", "409")  # which says that the repository exists
+]
+
+
+@pytest.mark.parametrize(("kind", "fault"), FAILURES)
 def test_a_failed_push_changes_nothing_and_the_next_one_completes(
     hub: LoopbackHub, folder: Path, seen: Path, kind: str, fault: str
 ) -> None:
-    if (kind, fault) == ("create_repo", "409"):
-        pytest.skip("there, 409 says that the repository exists")
     if kind != "create_repo":
         push_folder(folder, REPO, seen=seen)
         change(folder)
@@ -249,7 +254,7 @@ def test_a_killed_push_leaves_nothing_by_halves(
     hub: LoopbackHub, folder: Path, seen: Path, tmp_path: Path, moment: int | str
 ) -> None:
     push_folder(folder, REPO, seen=seen)
-    old = read_folder(folder)
+    old, earlier = read_folder(folder), len(hub.requests)
     change(folder)
     fault = hub.hold(nth=moment) if isinstance(moment, int) else hub.hold("commit", after=True)
     code = "import sys; from pathlib import Path; from hf_lstm_attn.hub import push_folder\n"
@@ -258,6 +263,7 @@ def test_a_killed_push_leaves_nothing_by_halves(
     environment = build_environment(hub.url, tmp_path / "home", HF_TOKEN=WRITER)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         assert fault.held.wait(30)
+        assert ("commit" in hub.requests[earlier:]) == (moment in MOMENTS[-2:])
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     fault.release.set()
