@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS_FILE = "results.json"
+PUSHED_FILE = "pushed.json"  # last commit pushed to each repository; outlives a new run in the folder
 PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
 METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
 

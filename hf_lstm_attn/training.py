@@ -32,7 +32,7 @@ from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spe
 from .examples import record_examples
 from .metrics import confusion_matrix
 from .recipes import RECIPES, Recipe, compute_epochs
-from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
+from .results import PUSHED_FILE, RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
 from .tokenization import build_tokenizer, save_tokenizer
 from .trainer import (
     build_arguments,
@@ -248,10 +248,14 @@ def _begin_folder(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
+    record = output_dir / PUSHED_FILE
+    pushed = record.read_bytes() if record.is_file() else None
     if output_dir.exists():
         shutil.rmtree(output_dir)
     folder = output_dir / CHECKPOINTS / INITIAL_MODEL
     model.save_pretrained(folder)
+    if pushed is not None:
+        record.write_bytes(pushed)
     save_tokenizer(tokenizer, folder)
     save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
 

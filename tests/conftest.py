@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
+from loopback_hub import WRITER, LoopbackHub, connect
 from transformers import PreTrainedTokenizerFast
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer, train
@@ -25,6 +27,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared data sets beside the checkout")
     return SHARED
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub that this process is logged in to."""
+    with LoopbackHub() as hub, connect(hub, token=WRITER):
+        yield hub
 
 
 @pytest.fixture
