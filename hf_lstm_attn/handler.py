@@ -41,6 +41,8 @@ def find_problem(data: Any) -> str:
     for number, text in enumerate(inputs if isinstance(inputs, list) else []):
         if not isinstance(text, str):
             return f"Expected texts; found {type(text).__name__} as number {number}."
+    if any("\ud800" <= character <= "\udfff" for text in [*inputs] for character in text):
+        return "Expected texts of whole characters; found half a surrogate pair."
     if not isinstance(parameters, dict):
         return f'Expected "parameters" to be an object; found {type(parameters).__name__}.'
     for name, value in parameters.items():

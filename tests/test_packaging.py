@@ -107,6 +107,8 @@ BAD_REQUESTS = [
     ([], "inputs"),
     ({"inputs": None}, "NoneType"),
     ({"inputs": ["fine", 3]}, "number 1"),
+    ({"inputs": "fine \ud83d"}, "surrogate"),
+    ({"inputs": ["fine", "\ud83d"]}, "surrogate"),
     ({"inputs": "fine", "parameters": [1]}, "object"),
     ({"inputs": "fine", "parameters": {"device": "cuda"}}, "'device'"),
     ({"inputs": "fine", "parameters": {"top_k": "all"}}, "top_k"),
