@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run")
     parser.add_argument("--json", action="store_true", help="print results.json instead of a table")
     add_data_options(parser)
+    parser.add_argument("--license", help="of data of your own, as the Hub names it (mit, cc-by-4.0); a card needs it")
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
 
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     from .. import training
     from ..data import resolve_spec
 
-    spec = resolve_spec(options.dataset, **data_choices(options))
+    spec = resolve_spec(options.dataset, **data_choices(options), license=options.license)
     output_dir = options.output_dir or Path("runs") / spec.name
     result = training.train(
         spec,
