@@ -152,7 +152,7 @@ def plot_architecture(boxes: Sequence[tuple[str, str, str]]) -> Figure:
         )
         for height, text, style in (
             (1.85, name, {"fontsize": 15, "weight": "bold"}),
-            (1.12, textwrap.fill(task, 19), {"fontsize": 11.5}),
+            (1.12, textwrap.fill(task, 18), {"fontsize": 11.5}),
             (0.36, shape, {"fontsize": 12, "family": LETTERS, "color": "#333333"}),
         ):
             axis.text(left + width / 2, height, text, ha="center", va="center", parse_math=False, **style)
