@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from .data import DATASETS
-from .model_card import render_card
+from .model_card import CARD_FILE, render_card
 from .results import RunResult
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 CODE = ("configuration_lstm_attn.py", "modeling_lstm_attn.py", "pipeline_lstm_attn.py", "handler.py")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
-WEIGHTS, CONFIG, CARD, CHECKSUMS = "model.safetensors", "config.json", "README.md", "SHA256SUMS"
+WEIGHTS, CONFIG, CHECKSUMS = "model.safetensors", "config.json", "SHA256SUMS"
 PIPELINE = {
     "text-classification": {
         "impl": "pipeline_lstm_attn.LstmAttnPipeline",
@@ -64,17 +64,22 @@ def build_repository(run: Path, folder: Path, *, dtype: str = "float32", repo_id
     for path in (*(run / name for name in TOKENIZER), *run.glob("*.png")):
         shutil.copyfile(path, folder / path.name)
     result.save(folder)
-    _write_text(folder / CARD, card)
+    _write_text(folder / CARD_FILE, card)
     _write_text(folder / CHECKSUMS, format_checksums({path.name: compute_checksum(path) for path in folder.iterdir()}))
     return sorted(folder.iterdir())
 
 
 def publish(result: RunResult) -> RunResult:
-    """The result without the place where a local copy of the data lay."""
+    """The result with what the registry now says of its data set, and not where a local copy lay."""
     dataset = result.request["dataset"]
     known = DATASETS.get(dataset["name"])
-    path = known.path if known is not None else Path(dataset["path"]).name if Path(dataset["path"]).exists() else None
-    return replace(result, request={**result.request, "dataset": {**dataset, "path": path or dataset["path"]}})
+    if known is not None and known.description == dataset["description"]:
+        said = {
+            name: getattr(known, name) for name in ("path", "license", "homepage", "reported", "reported_baselines")
+        }
+    else:
+        said = {"path": Path(dataset["path"]).name if Path(dataset["path"]).exists() else dataset["path"]}
+    return replace(result, request={**result.request, "dataset": {**dataset, **said}})
 
 
 def compute_checksum(path: Path) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from .data import DatasetSpec, load_splits
 from .examples import load_example_texts
-from .model_card import render_card
-from .packaging import CARD, CHECKSUMS, compute_checksum, parse_checksums
+from .model_card import CARD_FILE, render_card
+from .packaging import CHECKSUMS, compute_checksum, parse_checksums
 from .results import RESULTS_FILE, RunResult
 from .trainer import evaluate_model
 
@@ -63,8 +63,8 @@ def _compare_files(folder: Path) -> Iterator[str]:
 
 
 def _compare_card(folder: Path, result: RunResult) -> Iterator[str]:
-    if (folder / CARD).read_text(encoding="utf-8") != render_card(result):
-        yield f"{CARD}: differs from the card that {RESULTS_FILE} gives"
+    if (folder / CARD_FILE).read_text(encoding="utf-8") != render_card(result):
+        yield f"{CARD_FILE}: differs from the card that {RESULTS_FILE} gives"
 
 
 def _replay_examples(folder: Path, result: RunResult) -> Iterator[str]:

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run")
     parser.add_argument("--json", action="store_true", help="print results.json instead of a table")
     add_data_options(parser)
+    parser.add_argument("--license", help="of data of your own, as the Hub names it (mit, cc-by-4.0); a card needs it")
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
     group = parser.add_argument_group("Hub")
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("Expected --push-to-hub and --repo-id together; found one of them. Pass both or none.")
     if options.push_to_hub:
         check_can_push(options.repo_id)
-    spec = resolve_spec(options.dataset, **data_choices(options))
+    spec = resolve_spec(options.dataset, **data_choices(options), license=options.license)
     output_dir = options.output_dir or Path("runs") / spec.name
     result = training.train(
         spec,
