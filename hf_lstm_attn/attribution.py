@@ -17,9 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .characters import continues_sign
+from .removal import ROWS_PER_BATCH, compute_logits_without_each_word
 
 STEPS = 32  # points of the path of integrated gradients
-ROWS_PER_BATCH = 64  # of the many variants of a text that integrated gradients and leave-one-out read
 NO_LENGTH = 1_000_000  # a tokenizer that was given no length says a far larger number than this
 
 
@@ -228,21 +228,10 @@ def compute_leave_one_out(
                 continue
             length = int(texts.attention_mask[row].sum())
             ids, word_ids = texts.input_ids[row, :length], texts.word_ids[row, :length]
+            logits = compute_logits_without_each_word(model, ids, word_ids, removal_id)
+            log_odds = compute_log_odds(logits, targets[row].expand(len(logits)), independent=independent)
             words = torch.arange(len(spans), device=ids.device)
-            # The whole text stands first; then a row per word without it.
-            is_removed = torch.cat([torch.zeros_like(word_ids[None], dtype=torch.bool), word_ids == words[:, None]])
-            variants = ids.masked_fill(is_removed, removal_id)  # (1 + words, length)
-            log_odds = torch.cat(
-                [
-                    compute_log_odds(
-                        model(part, attention_mask=torch.ones_like(part)).logits,
-                        targets[row].expand(len(part)),
-                        independent=independent,
-                    )
-                    for part in variants.split(ROWS_PER_BATCH)
-                ]
-            )
-            first_tokens = is_removed[1:].int().argmax(dim=1)
+            first_tokens = (word_ids == words[:, None]).int().argmax(dim=1)
             scores[row, first_tokens] = log_odds[0] - log_odds[1:]
     return scores
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import demo, evaluate, explain, predict, train
+from .commands import audit, demo, evaluate, explain, predict, train
 from .commands.common import UsageError, warn
 
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": (evaluate, "measure a model on a split"),
     "predict": (predict, "label texts"),
     "explain": (explain, "show what each word did"),
+    "audit": (audit, "measure how faithful explanations are"),
     "demo": (demo, "train on the embedded samples"),
 }
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130

@@ -37,6 +37,7 @@ class RunResult:
         test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
             on validation (`model["calibration_temperature"]`).
         timings: Seconds per stage, and training speed.
+        audit: `audit_explanations`, where the explanations were audited: how faithful each method is on a data set.
     """
 
     request: dict[str, Any]
@@ -54,6 +55,7 @@ class RunResult:
     test_confusion: list[list[int]] = field(default_factory=list)
     test_reliability: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write `results.json` into the folder."""
