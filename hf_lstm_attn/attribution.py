@@ -8,8 +8,8 @@ unknown word in its place, which training has seen through word dropout, or the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -177,7 +177,7 @@ def compute_gradient_x_input(
 ) -> torch.Tensor:
     """Gradient of the log-odds times the word vector, summed over features: (batch, seq_len)."""
     embeds = _embed(model, texts.input_ids).requires_grad_()
-    with _gradients_in_evaluation_mode():
+    with _gradients_in_evaluation_mode(model.device):
         log_odds = _read_vectors(model, embeds, texts.attention_mask, targets)
         (gradient,) = torch.autograd.grad(log_odds.sum(), embeds)
     return (gradient * embeds).sum(-1).detach()
@@ -202,7 +202,7 @@ def compute_integrated_gradients(
         return torch.zeros_like(texts.word_ids, dtype=torch.float)
     embeds = _embed(model, texts.input_ids)
     baselines = _embed(model, texts.input_ids.masked_fill(is_word, removal_id))
-    with _gradients_in_evaluation_mode():
+    with _gradients_in_evaluation_mode(model.device):
         attributions = IntegratedGradients(
             lambda embeds, mask, targets: _read_vectors(model, embeds, mask, targets)
         ).attribute(
@@ -302,8 +302,7 @@ def _embed(model: PreTrainedModel, input_ids: torch.Tensor) -> torch.Tensor:
     return model.get_input_embeddings()(input_ids).detach()
 
 
-@contextmanager
-def _gradients_in_evaluation_mode() -> Iterator[None]:
+def _gradients_in_evaluation_mode(device: torch.device) -> AbstractContextManager[None]:
     """cuDNN computes an LSTM's gradient in training mode only; PyTorch's own kernels do so in any."""
-    with torch.backends.cudnn.flags(enabled=False):
-        yield
+    # The flag is the whole process's: where no GPU is used, threads leave it alone.
+    return torch.backends.cudnn.flags(enabled=False) if device.type == "cuda" else nullcontext()

@@ -30,18 +30,21 @@ def plot_audit(audit: Mapping[str, Any], *, title: str) -> Figure:
     of the attention weights; from `audit_explanations`, whose caption stands below."""
     with seaborn.axes_style("whitegrid"):
         figure = Figure(figsize=(14, 10.6))
-        grid = figure.add_gridspec(2, 12, left=0.11, right=0.98, top=0.92, bottom=0.2, hspace=0.34, wspace=3)
-        _draw_deletion(figure.add_subplot(grid[0, :5]), audit)
-        comprehensiveness = figure.add_subplot(grid[0, 7:10])
+        upper = figure.add_gridspec(
+            1, 5, left=0.07, right=0.97, top=0.89, bottom=0.6, width_ratios=[10, 3.4, 6, 0.4, 6]
+        )
+        lower = figure.add_gridspec(1, 3, left=0.15, right=0.97, top=0.5, bottom=0.19, width_ratios=[12, 1.6, 8.5])
+        _draw_deletion(figure.add_subplot(upper[0]), audit)
+        comprehensiveness = figure.add_subplot(upper[2])
         _draw_intervals(comprehensiveness, audit, "comprehensiveness", "higher is better")
-        sufficiency = figure.add_subplot(grid[0, 10:], sharey=comprehensiveness)
+        sufficiency = figure.add_subplot(upper[4], sharey=comprehensiveness)
         _draw_intervals(sufficiency, audit, "sufficiency", "lower is better")
         sufficiency.tick_params(labelleft=False)
-        _draw_tau(figure.add_subplot(grid[1, :6]), audit["kendall_tau"])
+        _draw_tau(figure.add_subplot(lower[0]), audit["kendall_tau"])
         if "attention_entropy" in audit:
-            _draw_entropy(figure.add_subplot(grid[1, 7:]), audit["attention_entropy"])
+            _draw_entropy(figure.add_subplot(lower[2]), audit["attention_entropy"])
         figure.suptitle(title, fontsize="x-large", parse_math=False)
-        caption = "\n".join(textwrap.wrap(audit["caption"], 165))
+        caption = "\n".join(textwrap.wrap(audit["caption"], 180))
         figure.text(0.02, 0.02, caption, va="bottom", fontsize=10, color="0.25", parse_math=False)
     return figure
 
@@ -51,13 +54,12 @@ def _draw_deletion(axis: Axes, audit: Mapping[str, Any]) -> None:
     for method, measured in audit["methods"].items():
         axis.plot(range(len(percentages)), measured["deletion"], **METHOD_STYLES[method])
     axis.set(
-        title="Deletion: without the highest-ranked words",
+        title="Deletion: without the highest-ranked words\n(signs as on the right)",
         xlabel="words removed",
         ylabel="mean probability of the predicted class",
         xticks=range(len(percentages)),
         xticklabels=[f"{percentage} %" for percentage in percentages],
     )
-    axis.legend(loc="best", fontsize="small")
 
 
 def _draw_intervals(axis: Axes, audit: Mapping[str, Any], score: str, direction: str) -> None:
@@ -67,7 +69,7 @@ def _draw_intervals(axis: Axes, audit: Mapping[str, Any], score: str, direction:
         axis.plot([values["low"], values["high"]], [place, place], color=style["color"], linewidth=2)
         axis.plot(values["mean"], place, color=style["color"], marker=style["marker"], markersize=8)
     axis.axvline(0, color="0.4", linewidth=1)
-    axis.set(title=f"{score.capitalize()}\n{direction}", xlabel="probability, mean and 95 % interval")
+    axis.set(title=f"{score.capitalize()}\n({direction})", xlabel="fall of the probability")
     axis.set(yticks=range(len(methods)), yticklabels=[METHOD_STYLES[method]["label"] for method in methods])
     axis.set_ylim(len(methods) - 0.5, -0.5)
 
