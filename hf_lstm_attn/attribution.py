@@ -8,8 +8,8 @@ unknown word in its place, which training has seen through word dropout, or the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -17,9 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .characters import continues_sign
+from .removal import ROWS_PER_BATCH, compute_logits_without_each_word
 
 STEPS = 32  # points of the path of integrated gradients
-ROWS_PER_BATCH = 64  # of the many variants of a text that integrated gradients and leave-one-out read
 NO_LENGTH = 1_000_000  # a tokenizer that was given no length says a far larger number than this
 
 
@@ -177,7 +177,7 @@ def compute_gradient_x_input(
 ) -> torch.Tensor:
     """Gradient of the log-odds times the word vector, summed over features: (batch, seq_len)."""
     embeds = _embed(model, texts.input_ids).requires_grad_()
-    with _gradients_in_evaluation_mode():
+    with _gradients_in_evaluation_mode(model.device):
         log_odds = _read_vectors(model, embeds, texts.attention_mask, targets)
         (gradient,) = torch.autograd.grad(log_odds.sum(), embeds)
     return (gradient * embeds).sum(-1).detach()
@@ -202,7 +202,7 @@ def compute_integrated_gradients(
         return torch.zeros_like(texts.word_ids, dtype=torch.float)
     embeds = _embed(model, texts.input_ids)
     baselines = _embed(model, texts.input_ids.masked_fill(is_word, removal_id))
-    with _gradients_in_evaluation_mode():
+    with _gradients_in_evaluation_mode(model.device):
         attributions = IntegratedGradients(
             lambda embeds, mask, targets: _read_vectors(model, embeds, mask, targets)
         ).attribute(
@@ -228,21 +228,10 @@ def compute_leave_one_out(
                 continue
             length = int(texts.attention_mask[row].sum())
             ids, word_ids = texts.input_ids[row, :length], texts.word_ids[row, :length]
+            logits = compute_logits_without_each_word(model, ids, word_ids, removal_id)
+            log_odds = compute_log_odds(logits, targets[row].expand(len(logits)), independent=independent)
             words = torch.arange(len(spans), device=ids.device)
-            # The whole text stands first; then a row per word without it.
-            is_removed = torch.cat([torch.zeros_like(word_ids[None], dtype=torch.bool), word_ids == words[:, None]])
-            variants = ids.masked_fill(is_removed, removal_id)  # (1 + words, length)
-            log_odds = torch.cat(
-                [
-                    compute_log_odds(
-                        model(part, attention_mask=torch.ones_like(part)).logits,
-                        targets[row].expand(len(part)),
-                        independent=independent,
-                    )
-                    for part in variants.split(ROWS_PER_BATCH)
-                ]
-            )
-            first_tokens = is_removed[1:].int().argmax(dim=1)
+            first_tokens = (word_ids == words[:, None]).int().argmax(dim=1)
             scores[row, first_tokens] = log_odds[0] - log_odds[1:]
     return scores
 
@@ -313,8 +302,7 @@ def _embed(model: PreTrainedModel, input_ids: torch.Tensor) -> torch.Tensor:
     return model.get_input_embeddings()(input_ids).detach()
 
 
-@contextmanager
-def _gradients_in_evaluation_mode() -> Iterator[None]:
+def _gradients_in_evaluation_mode(device: torch.device) -> AbstractContextManager[None]:
     """cuDNN computes an LSTM's gradient in training mode only; PyTorch's own kernels do so in any."""
-    with torch.backends.cudnn.flags(enabled=False):
-        yield
+    # The flag is the whole process's: where no GPU is used, threads leave it alone.
+    return torch.backends.cudnn.flags(enabled=False) if device.type == "cuda" else nullcontext()

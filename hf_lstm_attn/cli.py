@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import compare, demo, evaluate, explain, package, predict, push, train, verify
+from .commands import audit, compare, demo, evaluate, explain, package, predict, push, train, verify
 from .commands.common import UsageError, warn
 
 COMMANDS = {
@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": (predict, "label texts"),
     "compare": (compare, "train the baselines too, and compare"),
     "explain": (explain, "show what each word did"),
+    "audit": (audit, "measure how faithful explanations are"),
     "package": (package, "assemble what goes to the Hub"),
     "push": (push, "push a run to the Hub"),
     "verify": (verify, "check that a model is what it says"),

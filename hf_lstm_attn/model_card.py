@@ -126,6 +126,7 @@ def _list_eval_results(result: RunResult, hub_id: str | None) -> list[EvalResult
 def list_figures(result: RunResult) -> dict[str, Callable[[], Figure]]:
     """File name -> what draws it, for each figure that the run has data for."""
     from . import plots
+    from .audit_plots import plot_audit
 
     title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
     of_test = f"{title}, {result.dataset['splits']['test']['rows']:,} test examples"
@@ -139,6 +140,8 @@ def list_figures(result: RunResult) -> dict[str, Callable[[], Figure]]:
         )
     if result.test_reliability:
         figures["reliability.png"] = lambda: plots.plot_reliability(result.test_reliability, title=of_test)
+    if result.audit:
+        figures["audit.png"] = lambda: plot_audit(result.audit, title=f"Audit of explanations: {title}")
     for number, row in enumerate(_select_heatmaps(result), start=1):
         figures[f"heatmap_{number}.png"] = lambda row=row: plots.plot_heatmap(  # type: ignore[misc]
             row["words"],
@@ -296,7 +299,7 @@ def _render_audit(result: RunResult) -> str:
                 escape(name),
                 show(figures["comprehensiveness"]),
                 show(figures["sufficiency"]),
-                f"{figures['seconds_per_text']:.3g}",
+                f"{figures['seconds_per_text']:.3g}" if "seconds_per_text" in figures else "",
             ]
         )
     return render_markdown_table(rows) if methods else ""

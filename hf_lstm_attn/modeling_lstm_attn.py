@@ -313,14 +313,19 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
             inputs_embeds=inputs_embeds,
             output_attentions=output_attentions,
         )
-        logits = self.classifier(self.dropout(encoded.pooler_output))  # (batch, num_labels)
-        if self.config.apply_calibration and not self.training:
-            logits = logits / self.config.calibration_temperature
+        logits = self.classify(encoded.pooler_output)
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
         output = SequenceClassifierOutput(loss=loss, logits=logits, attentions=encoded.attentions)
         return output.to_tuple() if return_dict is False else output
+
+    def classify(self, pooled: torch.Tensor) -> torch.Tensor:
+        """(batch, pooled_size) -> logits (batch, num_labels), calibrated if the configuration says so."""
+        logits = self.classifier(self.dropout(pooled))
+        if self.config.apply_calibration and not self.training:
+            logits = logits / self.config.calibration_temperature
+        return logits
 
 
 LstmAttnModel.register_for_auto_class("AutoModel")

@@ -1,4 +1,4 @@
-"""Figures: the only file that imports matplotlib and seaborn. Functions take plain results and return a Figure."""
+"""Figures: this file and `audit_plots.py` alone import matplotlib and seaborn. Plain results in, a Figure out."""
 
 from __future__ import annotations
 

@@ -41,8 +41,7 @@ class RunResult:
         limits: What errors and leanings depend on (see `measure_limits`).
         widget: Example texts with the model's scores (see `score_widget_texts`).
         comparison: The models beside it: {"models": {name: {"test": {metric: value}, ...}}}; see `Comparison`.
-        audit: How faithful its explanations are: {"examples": how many, "methods": {name: {"comprehensiveness":
-            {"mean", "low", "high"}, "sufficiency": likewise, "seconds_per_text": seconds}}}.
+        audit: How faithful its explanations are on a data set; see `audit_explanations`.
         timings: Seconds per stage, and training speed.
         examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
         repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights.

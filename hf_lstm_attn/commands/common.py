@@ -82,6 +82,15 @@ def read_run_spec(folder: str | Path) -> DatasetSpec:
     return DatasetSpec(**{name: _as_tuple(value) for name, value in request.items()})
 
 
+def spec_to_evaluate(options: argparse.Namespace) -> DatasetSpec:
+    """The data set that the options name, or the one the run `options.model` was trained on."""
+    from ..data import resolve_spec
+
+    if options.dataset is not None or options.data is not None:
+        return resolve_spec(options.dataset, **data_choices(options))
+    return read_run_spec(options.model)
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
 

@@ -25,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train a feed-forward network, a plain RNN and LSTM + attention alike, and NB-SVM beside them; write the table of
     their figures (comparison.md, comparison.json) and a picture (comparison.png)."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from ..comparison import LEGEND, build_tables, compare, render_markdown
     from ..data import resolve_spec
     from ..plots import plot_comparison, save_figure
-    from ..results import save_json
+    from ..results import RunResult, save_json
 
     spec = resolve_spec(options.dataset, **data_choices(options))
     folder = options.output_dir or Path("runs") / f"compare-{spec.name}"
@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
     )
     save_json(asdict(comparison), folder / "comparison.json")
+    for run_folder in folder.glob("lstm_attn-*"):  # whose card will show it
+        replace(RunResult.load(run_folder), comparison=asdict(comparison)).save(run_folder)
     markdown = render_markdown(comparison)
     (folder / "comparison.md").write_text(markdown, encoding="utf-8")
     save_figure(plot_comparison(asdict(comparison)), folder / "comparison.png")

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
 
-from .common import add_data_options, data_choices, print_table, read_run_spec
-
-if TYPE_CHECKING:
-    from ..data import DatasetSpec
+from .common import add_data_options, print_table, spec_to_evaluate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     from ..prediction import load_classifier
     from ..trainer import evaluate_model
 
-    spec = _spec_to_evaluate(options)
+    spec = spec_to_evaluate(options)
     classifier = load_classifier(options.model)
     spec = replace(spec, label_names=tuple(classifier.model.config.id2label.values()))
     rows = load_split(spec, options.split)
@@ -38,11 +34,3 @@ def run(options: argparse.Namespace) -> None:
     else:
         print(f"{spec.name}{' (synthetic data)' if spec.synthetic else ''}, {options.split}, {len(rows):,} examples")
         print_table([("metric", "value"), *((name, f"{value:.4f}") for name, value in metrics.items())])
-
-
-def _spec_to_evaluate(options: argparse.Namespace) -> DatasetSpec:
-    from ..data import resolve_spec
-
-    if options.dataset is not None or options.data is not None:
-        return resolve_spec(options.dataset, **data_choices(options))
-    return read_run_spec(options.model)
