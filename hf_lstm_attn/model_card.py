@@ -208,7 +208,7 @@ def escape(text: Any) -> str:
 
 
 def _collect_values(result: RunResult, repo_id: str) -> dict[str, Any]:
-    spec, splits = result.request["dataset"], result.dataset["splits"]
+    spec = result.request["dataset"]
     hub_id = find_hub_id(result)
     names = [escape(name) for name in result.label_names]
     text = result.widget[0]["text"] if result.widget else "A text to classify."
@@ -226,7 +226,7 @@ def _collect_values(result: RunResult, repo_id: str) -> dict[str, Any]:
         "heatmaps": _select_heatmaps(result),
         "python_text": json.dumps(text, ensure_ascii=False),
         "shell_text": shlex.quote(text),
-        "test_rows": splits["test"]["rows"],
+        "best_metric": METRIC_TITLES[spec["best_metric"]],
         "test_split": find_stored_split(result, "test"),
         "results_table": _render_results(result),
         "reported": _list_reported(result),

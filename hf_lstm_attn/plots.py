@@ -338,7 +338,7 @@ def _find_families(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     fonts = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400]
     for font in sorted(fonts, key=lambda font: (font.name != LETTERS, font.name != "DejaVu Sans", font.name)):
         if letters and not font.name.startswith("Last Resort"):  # which has a box for every letter
-            face = font_manager.get_font(font.fname)
+            face = font_manager.get_font(font_manager.findfont(font.name))  # of several files, the one that draws
             found = {letter for letter in letters if face.get_char_index(ord(letter))}
             families += [font.name] if found else []
             letters -= found

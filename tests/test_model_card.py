@@ -85,7 +85,7 @@ def test_figures_of_the_body_are_those_of_the_results(result: RunResult) -> None
 
 def test_comparison_and_audit_come_in_when_they_were_recorded(result: RunResult) -> None:
     plain = render_card(result)
-    assert "Other models" not in plain
+    assert "Models compared" not in plain
     assert "comprehensiveness" not in plain
     result.comparison = {"models": {"FFNN": {"test": {"accuracy": 0.8125}}, "a|b": {"test": {"loss": 0.5}}}}
     interval = {"mean": 0.25, "low": 0.125, "high": 0.375}

@@ -140,7 +140,7 @@ def test_heatmap_runs_from_right_to_left_where_the_text_does() -> None:
 
 STRANGE_WORDS = [
     [],
-    ["🎬", "👨\u200d👩\u200d👧", "❤️", "🇫🇷"],
+    ["🎬", "🙃", "👨\u200d👩\u200d👧", "❤️", "🇫🇷"],
     ["你好", "$\\frac$", "<b>"],
     ["\x1b[31m", "\x00"],
     ["مرحبا", "e\u0301"],
