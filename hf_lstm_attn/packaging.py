@@ -15,6 +15,7 @@ from .data import DATASETS
 from .model_card import CARD_FILE, render_card
 from .results import RunResult
 
+PACKAGE = "package"  # folder in a run's, unless another is chosen
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 CODE = ("configuration_lstm_attn.py", "modeling_lstm_attn.py", "pipeline_lstm_attn.py", "handler.py")
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")

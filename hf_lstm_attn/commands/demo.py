@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .common import print_result, print_table
 
+METHODS = ("leave_one_out", "gradient_x_input", "attention")  # those that need no extra
+PAGE = "explanation.html"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output-dir", type=Path, default=Path("runs/demo"), help="(default: %(default)s)")
@@ -15,34 +18,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, evaluate and try both tasks on the embedded synthetic samples."""
-    from ..prediction import load_classifier
-    from ..prediction import predict as predict_scores
+    """Train, evaluate, explain and package both tasks on the embedded synthetic samples."""
+    from ..packaging import PACKAGE
     from ..training import train
 
     results = {}
     for name, texts in DEMO_TEXTS.items():
         folder = options.output_dir / name
         results[name] = train(name, folder, recipe="small", overwrite=True)
-        if options.json:
-            continue
-        print_result(results[name], folder)
-        classifier = load_classifier(folder)
-        print()
-        print_table(
-            [("text", "label", "score")]
-            + [
-                (text, label, f"{score:.3f}")
-                for text, scores in zip(texts, predict_scores(classifier, texts), strict=True)
-                for label, score in list(scores.items())[:1]
-            ]
-        )
+        if not options.json:
+            print_result(results[name], folder)
+        _try_out(folder, texts, quiet=options.json)
     if options.json:
         print(json.dumps({name: result.test for name, result in results.items()}))
         return
-    print("\nBoth data sets are synthetic, written for this project. Curves to look at:")
+    print("\nBoth data sets are synthetic, written for this project. To look at, for each:")
     for name in DEMO_TEXTS:
-        print(f"  {options.output_dir / name / 'curves.png'}")
+        folder = options.output_dir / name
+        print(f"  {folder / 'curves.png'}: loss, accuracy, precision, recall and F1 per epoch")
+        print(f"  {folder / PAGE}: what each word did")
+        print(f"  {folder / PACKAGE / 'README.md'}: the model card, in the folder that goes to the Hub")
+
+
+def _try_out(folder: Path, texts: list[str], *, quiet: bool) -> None:
+    """Label the texts, explain the first one, and assemble what goes to the Hub."""
+    from ..explanation import explain
+    from ..explanation_page import build_page
+    from ..packaging import PACKAGE, build_repository
+    from ..prediction import load_classifier, predict
+    from ..rendering import render_terminal
+
+    classifier = load_classifier(folder)
+    rows: list[tuple[str, str, str]] = [("text", "label", "score")]
+    for text, scores in zip(texts, predict(classifier, texts), strict=True):
+        label = next(iter(scores))
+        rows.append((text, label, f"{scores[label]:.3f}"))
+    explanations = [explain(classifier, texts[0], method=method) for method in METHODS]
+    (folder / PAGE).write_text(build_page(explanations), encoding="utf-8")
+    build_repository(folder, folder / PACKAGE)
+    if not quiet:
+        print()
+        print_table(rows)
+        print(f"\n{render_terminal(explanations[0])}", end="")
 
 
 DEMO_TEXTS = {

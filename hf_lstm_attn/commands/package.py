@@ -11,7 +11,7 @@ from .common import print_table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished run")
-    parser.add_argument("-o", "--output-dir", type=Path, help="new or empty folder (default: RUN with -package)")
+    parser.add_argument("-o", "--output-dir", type=Path, help="new or empty folder (default: RUN/package)")
     parser.add_argument("--dtype", default="float32", help="of the stored weights: float32 or float16, half the size")
     parser.add_argument("--repo-id", help="where it will live on the Hub; the card's examples name it")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -19,11 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Assemble what is pushed to the Hub: model, tokenizer, code, card, figures, results and checksums."""
-    from ..packaging import build_repository
+    from ..packaging import PACKAGE, build_repository
 
-    run_folder = options.run_folder
-    folder = options.output_dir or run_folder.with_name(f"{run_folder.resolve().name}-package")
-    files = build_repository(run_folder, folder, dtype=options.dtype, repo_id=options.repo_id)
+    folder = options.output_dir or options.run_folder / PACKAGE
+    files = build_repository(options.run_folder, folder, dtype=options.dtype, repo_id=options.repo_id)
     sizes = {path.name: path.stat().st_size for path in files}
     if options.json:
         print(json.dumps({"folder": str(folder), "files": sizes, "bytes": sum(sizes.values())}))
