@@ -4,7 +4,7 @@ configuration are all it needs."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -13,6 +13,11 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
 from .configuration_lstm_attn import LstmAttnConfig
+
+if TYPE_CHECKING:
+    # transformers saves a model with the files that its own names in such lines. So the pipeline, which a repository's
+    # configuration names, stays with a model that a stranger fine-tunes and saves.
+    from .pipeline_lstm_attn import LstmAttnPipeline  # noqa: F401
 
 
 @dataclass
