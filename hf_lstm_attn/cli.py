@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import compare, demo, evaluate, explain, predict, train
+from .commands import compare, demo, evaluate, explain, predict, space, train
 from .commands.common import UsageError, warn
 
 COMMANDS = {
@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": (predict, "label texts"),
     "compare": (compare, "train the baselines too, and compare"),
     "explain": (explain, "show what each word did"),
+    "space": (space, "build a Gradio Space for a model"),
     "demo": (demo, "train on the embedded samples"),
 }
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
