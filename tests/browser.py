@@ -52,8 +52,7 @@ class Browser:
         self.call("Emulation.setScriptExecutionDisabled", value=not javascript)
         self.events.clear()
         self.call("Page.navigate", url=page.resolve().as_uri() if isinstance(page, Path) else page)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self._note(self._receive())
+        self.wait_for_event("Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; runs beside the page's content security policy, not under it."""
@@ -73,9 +72,16 @@ class Browser:
         met = result["result"].get("value")
         assert met is True, f"not so after {seconds} s: {expression}; shown: {self.evaluate('document.body.innerText')}"
 
+    def wait_for_event(self, method: str, **params: Any) -> None:
+        """Return when the browser has reported an event with these parameters."""
+        while not any(e["method"] == method and params.items() <= e["params"].items() for e in self.events):
+            self._note(self._receive())
+
     def type_into(self, selector: str, text: str) -> None:
         """Replace what a text field holds, as by keyboard."""
-        self.evaluate(f"(field => {{ field.focus(); field.select(); }})(document.querySelector({json.dumps(selector)}))")
+        self.evaluate(
+            f"(field => {{ field.focus(); field.select(); }})(document.querySelector({json.dumps(selector)}))"
+        )
         self.call("Input.insertText", text=text)
 
     def choose_file(self, selector: str, path: Path) -> None:

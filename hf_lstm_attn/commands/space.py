@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("Expected --repo-id with --private or --force; found none. Name the Space to push to.")
     if options.repo_id is not None and Path(options.model).is_dir():
         raise UsageError(
-            f"Expected a model on the Hub for a Space on the Hub; found the folder {options.model}. Push the model and name "
-            "its repository."
+            f"Expected a model on the Hub for a Space on the Hub; found the folder {options.model}. Push the model and "
+            "name its repository."
         )
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if options.output_dir is None or options.dry_run else options.output_dir

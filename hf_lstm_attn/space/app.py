@@ -16,10 +16,12 @@ import gradio as gr
 import torch
 from huggingface_hub import ModelCard
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import cached_file
 
 MODEL = "{{ model }}"  # filled in when the Space is built
 MOST_TEXTS = 1_000  # of a file: a free Space has two slow cores
 BATCH_SIZE = 32
+COLUMNS = ["label", "probability", "text"]
 EXAMPLES = [
     "I expected a gem and got a chore.",
     "Slow to start, but by the end I could not look away.",
@@ -32,7 +34,14 @@ CSS = """
 .dark #shaded .word { background: rgb(0 158 115 / calc(var(--share) * .68)); }
 #shaded .unread { opacity: .6; }
 #shaded p { margin: .5rem 0; color: var(--body-text-color); }
-#problem p { color: var(--error-text-color); overflow-wrap: anywhere; }
+#labelled [role=alert] { color: var(--error-text-color); overflow-wrap: anywhere; }
+#labelled .table { max-height: 70vh; overflow: auto; }
+#labelled table { width: 100%; border-collapse: collapse; color: var(--body-text-color); }
+#labelled th, #labelled td {
+  padding: .3rem .75rem .3rem 0; text-align: start; vertical-align: top; white-space: nowrap;
+  border-bottom: 1px solid var(--border-color-primary);
+}
+#labelled td:last-child { width: 100%; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
 tokenizer: Any = AutoTokenizer.from_pretrained(MODEL, trust_remote_code=True)
@@ -76,7 +85,7 @@ def shade(text: str, words: list[tuple[int, int, float]]) -> str:
         place = end
     parts.append(mark_unread(text[last:]))
     most = sorted(words, key=lambda word: -word[2])[:3]
-    told = ", ".join(f"{escape(text[start:end])} {weight:.0%}" for start, end, weight in most)
+    told = ", ".join(f"“{escape(text[start:end])}” {weight:.0%}" for start, end, weight in most)
     cut = ""
     if text[:first].strip() or text[last:].strip():
         cut = f"<p>The model reads {tokenizer.model_max_length:,} words; it did not read the grey part.</p>"
@@ -90,26 +99,30 @@ def mark_unread(part: str) -> str:
 # ------------------------------------------------------------------------------------------------------ many texts
 
 
-def classify_file(path: str | None) -> tuple[str, Any, Any]:
-    """A problem or "", the table, and the same table as a CSV file to download."""
+def classify_file(path: str | None) -> tuple[str, Any]:
+    """The labels as an HTML table, and the same as a CSV file to download; or what is wrong with the file."""
     try:
         texts = read_texts(path)
     except ValueError as error:
-        hidden = gr.update(value=None, visible=False)
-        return f'<p role="alert">{escape(str(error))}</p>', hidden, hidden
-    rows = [["text", "label", "probability"]]
+        return f'<p role="alert">{escape(str(error))}</p>', gr.update(value=None, visible=False)
+    rows = []
     for begin in range(0, len(texts), BATCH_SIZE):
         batch = texts[begin : begin + BATCH_SIZE]
         with torch.inference_mode():
             scores = name_scores(model(**encode(batch)).logits)
         for text, named in zip(batch, scores, strict=True):
             label = max(named, key=named.__getitem__)
-            rows.append([text, label, f"{named[label]:.4f}"])
+            rows.append([label, f"{named[label]:.3f}", text])
     output = Path(tempfile.mkdtemp()) / "labels.csv"
     with output.open("w", encoding="utf-8-sig", newline="") as file:  # with the mark by which Excel knows UTF-8
-        csv.writer(file).writerows(rows)
-    table = gr.update(value={"headers": rows[0], "data": rows[1:]}, visible=True)
-    return "", table, gr.update(value=str(output), visible=True)
+        csv.writer(file).writerows([COLUMNS, *rows])
+    return build_table(rows), gr.update(value=str(output), visible=True)
+
+
+def build_table(rows: list[list[str]]) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="table"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def read_texts(path: str | None) -> list[str]:
@@ -171,12 +184,11 @@ def name_scores(logits: torch.Tensor) -> list[dict[str, float]]:
 
 def load_examples() -> list[str]:
     """The examples on the model's card, which are of the kind it was trained on."""
-    folder = Path(MODEL)
     try:
-        card = ModelCard.load(folder / "README.md" if folder.is_dir() else MODEL)
+        card = ModelCard.load(str(cached_file(MODEL, "README.md")))
     except OSError:  # there is no card
         return EXAMPLES
-    return [entry["text"] for entry in card.data.get("widget", []) if "text" in entry] or EXAMPLES
+    return [entry["text"] for entry in card.data.get("widget", [])] or EXAMPLES
 
 
 def build_page() -> gr.Blocks:
@@ -184,25 +196,45 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title=name, delete_cache=(3600, 3600)) as page:
         link = "" if Path(MODEL).is_dir() else f" [Model card](https://huggingface.co/{MODEL})"
         gr.Markdown(f"# {name}\nEmbedding → LSTM → attention → head: a small text classifier to look into.{link}")
+        results = [
+            gr.Label(label="Label", elem_id="label", render=False),
+            gr.HTML(label="Attention", show_label=True, elem_id="shaded", container=True, padding=True, render=False),
+        ]
         with gr.Tab("One text"), gr.Row():
             with gr.Column():
                 text = gr.Textbox(label="Text", lines=4, max_lines=12, elem_id="text")
                 button = gr.Button("Classify", variant="primary", elem_id="classify")
+                gr.on([button.click, text.submit], classify, text, results)
+                gr.Examples(
+                    load_examples(),
+                    text,
+                    results,
+                    classify,
+                    run_on_click=True,
+                    cache_examples=False,
+                    elem_id="examples",
+                )
             with gr.Column():
-                label = gr.Label(label="Label", elem_id="label")
-                shaded = gr.HTML(label="Attention", show_label=True, elem_id="shaded", container=True, padding=True)
-            gr.on([button.click, text.submit], classify, text, [label, shaded])
+                for result in results:
+                    result.render()
         with gr.Tab("A file"):
             gr.Markdown(
                 f"A CSV file with a column `text`, or a .txt file with a text a line; at most {MOST_TEXTS:,} texts."
             )
             file = gr.File(label="File", file_types=[".csv", ".txt"], elem_id="file")
-            problem = gr.HTML(elem_id="problem")
-            table = gr.Dataframe(visible=False, wrap=True, interactive=False, elem_id="table")
             download = gr.DownloadButton("Download labels.csv", visible=False, elem_id="download")
-            file.upload(classify_file, file, [problem, table, download])
+            labelled = gr.HTML(elem_id="labelled")
+            file.upload(classify_file, file, [labelled, download])
     return page
 
 
 if __name__ == "__main__":
-    build_page().launch(css=CSS, max_file_size="5mb", ssr_mode=False)
+    theme = gr.themes.Default(
+        primary_hue="emerald"
+    ).set(  # white letters on the usual shade of a button are hard to read
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )
+    build_page().launch(theme=theme, css=CSS, max_file_size="5mb", ssr_mode=False)
