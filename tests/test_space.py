@@ -64,20 +64,29 @@ def browser(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def open_page(browser: Browser, address: str, *, width: int = 1280, dark: bool = False) -> None:
     browser.open(address, width=width, dark=dark)
-    browser.wait_for("document.querySelector('#text textarea') && document.querySelector('#examples button')")
+    browser.wait_for("document.querySelector('#text textarea')")
+
+
+def click(browser: Browser, selector: str, text: str) -> None:
+    """On what bears this text, once it is shown."""
+    found = (
+        f"[...document.querySelectorAll({json.dumps(selector)})].find(e => e.textContent.trim() == {json.dumps(text)})"
+    )
+    browser.wait_for(f"{found}?.checkVisibility()")
+    browser.evaluate(f"{found}.click()")
 
 
 def classify(browser: Browser, text: str) -> None:
     browser.type_into("#text textarea", text)
-    browser.evaluate("document.querySelector('#classify').click()")
+    click(browser, "#classify", "Classify")
     browser.wait_for("document.querySelector('#shaded .word')")
 
 
 def upload(browser: Browser, path: Path) -> None:
-    browser.evaluate("[...document.querySelectorAll('[role=tab]')].find(tab => tab.textContent == 'A file').click()")
+    click(browser, "[role=tab]", "A file")
     browser.wait_for("document.querySelector('#file input[type=file]')")
     browser.choose_file("#file input[type=file]", path)
-    browser.wait_for("document.querySelector('#labelled').textContent.trim()")
+    browser.wait_for("document.querySelector('#labelled [role=alert], #labelled table')")
 
 
 def read_text(browser: Browser, selector: str) -> str:
@@ -115,9 +124,7 @@ def test_what_was_not_read_is_told(browser: Browser, address: str) -> None:
 
 def test_an_example_is_classified_by_a_click(browser: Browser, address: str) -> None:
     open_page(browser, address)
-    browser.evaluate(
-        "[...document.querySelectorAll('#examples button')].find(b => b.innerText.includes('gem')).click()"
-    )
+    click(browser, "#examples button", "I expected a gem and got a chore.")
     browser.wait_for("document.querySelector('#shaded .word')")
     assert read_text(browser, "#shaded .text") == "I expected a gem and got a chore."
 
@@ -155,7 +162,7 @@ def test_a_file_becomes_a_table_and_a_csv(width: int, browser: Browser, address:
     assert [row[-1] for row in shown[1:]] == texts
     assert all(row[0] in ("positive", "negative") and 0.5 <= float(row[1]) <= 1 for row in shown[1:])
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path), eventsEnabled=True)
-    browser.evaluate("document.querySelector('#download').click()")
+    click(browser, "#download", "Download labels.csv")
     browser.wait_for_event("Browser.downloadProgress", state="completed")
     with (tmp_path / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == shown
@@ -165,7 +172,7 @@ def test_a_file_becomes_a_table_and_a_csv(width: int, browser: Browser, address:
     ("name", "data", "message"),
     [
         ("a.csv", b"id,<b>review</b>\n1,x\n", "names a column text; found id, <b>review</b>."),
-        ("a.csv", b"text\n\"never closed\n", "found a fault in line 3"),
+        ("a.csv", b"text\n\"never closed\n", "found a fault after line 1: unexpected end of data"),
         ("a.txt", b"\x89PNG\r\n\x1a\n\x00", "Expected text in UTF-8"),
         ("a.txt", b" \n\n", "Expected a text a line; found none."),
         ("a.txt", b"fine\n" * 1001, "Expected at most 1,000 texts; found 1,001."),

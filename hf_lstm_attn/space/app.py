@@ -29,6 +29,7 @@ EXAMPLES = [
 ]
 NOTE = "An attention weight says what the model took in, not why it decided as it did: it is not importance."
 CSS = """
+[role=tab][aria-selected=true] { color: var(--body-text-color) !important; }
 #shaded .text { font-size: 1.1rem; line-height: 1.9; white-space: pre-wrap; overflow-wrap: anywhere; margin: .5rem 0; }
 #shaded .word { border-radius: .2rem; background: rgb(0 158 115 / calc(var(--share) * .6)); }
 .dark #shaded .word { background: rgb(0 158 115 / calc(var(--share) * .68)); }
@@ -39,7 +40,7 @@ CSS = """
 #labelled table { width: 100%; border-collapse: collapse; color: var(--body-text-color); }
 #labelled th, #labelled td {
   padding: .3rem .75rem .3rem 0; text-align: start; vertical-align: top; white-space: nowrap;
-  border-bottom: 1px solid var(--border-color-primary);
+  border: 0; border-bottom: 1px solid var(--border-color-primary);
 }
 #labelled td:last-child { width: 100%; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
@@ -158,9 +159,7 @@ def read_column(content: str) -> list[str]:
             raise ValueError(f"Expected a first line that names a column text; found {found}. Rename the column.")
         return [row["text"] for row in rows]
     except csv.Error as error:
-        raise ValueError(
-            f"Expected a CSV file; found a fault in line {rows.line_num}: {error}. Mend the line."
-        ) from None
+        raise ValueError(f"Expected a CSV file; found a fault after line {rows.line_num}: {error}. Mend it.") from None
 
 
 # --------------------------------------------------------------------------------------------------- model and page
