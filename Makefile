@@ -9,7 +9,7 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/hf-lstm-attn demo
 
-test: .venv/installed
+test: .venv/installed .venv/transformers-4.51
 	$(BIN)/python -m pytest
 
 check: .venv/installed
@@ -25,6 +25,11 @@ bench: .venv/installed
 	$(PYTHON) -c 'import sys; sys.exit("Expected Python 3.11 or newer; found %d.%d. Try: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# What Inference Endpoints run: a packaged model must load there too. All else comes from .venv.
+.venv/transformers-4.51: .venv/installed
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $@ transformers==4.51.3 tokenizers==0.21.4 huggingface_hub==0.36.0
 	touch $@
 
 clean:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .explanation import Explanation, WordScore, explain
     from .explanation_page import build_page
     from .metrics import ClassificationMetric, Loss, build_metrics
+    from .model_card import render_card
     from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
+    from .pipeline_lstm_attn import LstmAttnPipeline
     from .prediction import load_classifier, predict
     from .recipes import RECIPES, Recipe
     from .results import RunResult
@@ -32,7 +34,9 @@ _MODULES = {
     "explanation": ("Explanation", "WordScore", "explain"),
     "explanation_page": ("build_page",),
     "metrics": ("ClassificationMetric", "Loss", "build_metrics"),
+    "model_card": ("render_card",),
     "modeling_lstm_attn": ("LstmAttnForSequenceClassification", "LstmAttnModel"),
+    "pipeline_lstm_attn": ("LstmAttnPipeline",),
     "prediction": ("load_classifier", "predict"),
     "recipes": ("RECIPES", "Recipe"),
     "results": ("RunResult",),
@@ -53,6 +57,7 @@ __all__ = [
     "LstmAttnConfig",
     "LstmAttnForSequenceClassification",
     "LstmAttnModel",
+    "LstmAttnPipeline",
     "Recipe",
     "RunResult",
     "WordScore",
@@ -64,6 +69,7 @@ __all__ = [
     "load_classifier",
     "load_splits",
     "predict",
+    "render_card",
     "resolve_spec",
     "save_tokenizer",
     "train",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import compare, demo, evaluate, explain, predict, space, train
+from .commands import compare, demo, evaluate, explain, package, predict, push, space, train, verify
 from .commands.common import UsageError, warn
 
 COMMANDS = {
@@ -18,6 +18,9 @@ COMMANDS = {
     "predict": (predict, "label texts"),
     "compare": (compare, "train the baselines too, and compare"),
     "explain": (explain, "show what each word did"),
+    "package": (package, "assemble what goes to the Hub"),
+    "push": (push, "push a run to the Hub"),
+    "verify": (verify, "check that a model is what it says"),
     "space": (space, "build a Gradio Space for a model"),
     "demo": (demo, "train on the embedded samples"),
 }

@@ -21,7 +21,7 @@ from .data import DatasetSpec, Splits, load_splits
 from .metrics import METRICS, confusion_matrix, cross_entropy
 from .prediction import load_classifier, predict
 from .recipes import Recipe
-from .results import METRIC_NAMES, describe_machine, describe_versions
+from .results import METRIC_NAMES, describe_machine, describe_versions, render_markdown_table
 from .training import TRAIN_ROWS_EVALUATED, train
 
 NETWORKS = {"lstm_attn_ffnn": "FFNN", "lstm_attn_rnn": "RNN", "lstm_attn": "LSTM + attention"}
@@ -196,8 +196,7 @@ def render_markdown(comparison: Comparison) -> str:
         else f"# {title}, mean ± standard deviation over seeds {seeds}"
     ]
     for table in build_tables(comparison):
-        lines = [[cell.strip() for cell in row] for row in (table[0], ["---"] * len(table[0]), *table[1:])]
-        parts.append("".join(f"| {' | '.join(line)} |\n" for line in lines).rstrip())
+        parts.append(render_markdown_table(table).rstrip())
     parts.append(LEGEND.format(rows=comparison.train_rows_evaluated))
     return "\n\n".join(parts) + "\n"
 

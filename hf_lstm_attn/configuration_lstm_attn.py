@@ -67,6 +67,10 @@ class LstmAttnConfig(PretrainedConfig):
             )
         if pooling not in POOLINGS:
             raise ValueError(f"Expected pooling to be one of {POOLINGS}; found {pooling!r}.")
+        if __name__.startswith("hf_lstm_attn."):
+            # In a repository they name a file of it, which `pipeline` runs only if told to trust it. Where the package
+            # is installed its own code does all that.
+            kwargs.pop("custom_pipelines", None)
         self.vocab_size = vocab_size
         self.embedding_size = embedding_size
         self.hidden_size = hidden_size

@@ -46,7 +46,7 @@ class DatasetSpec:
     report_fractions: tuple[float, ...] = (0.8, 0.1, 0.1)  # protocol "report": shares of train; two: test is its own
     synthetic: bool = False
     language: str = "en"
-    license: str = "unknown"
+    license: str = "unknown"  # as the Hub names it; "other": the terms at `homepage`
     homepage: str = ""
     description: str = ""
     reported: tuple[tuple[str, str, float], ...] = ()  # (split, metric, the report's figure) under protocol "report"
@@ -84,6 +84,7 @@ DATASETS: dict[str, DatasetSpec] = {
                 for split in ("train", "validation")
             ),
             report_fractions=(0.8, 0.2),
+            license="cc-by-3.0",  # of the sentiment subset, says TweetEval's card; X's terms of service apply as well
             homepage="https://github.com/cardiffnlp/tweeteval",
             reported=(("validation", "accuracy", 0.6142),),
             reported_baselines=(
@@ -146,6 +147,7 @@ def resolve_spec(
     text_column: str | None = None,
     label_column: str | None = None,
     config_name: str | None = None,
+    license: str | None = None,
 ) -> DatasetSpec:
     """The spec of a known data set, of a known one kept elsewhere (`name` and `data`), or of one's own (`data`).
 
@@ -164,12 +166,24 @@ def resolve_spec(
         text_column=text_column or spec.text_column,
         label_column=label_column or spec.label_column,
         config_name=config_name or spec.config_name,
+        license=license or spec.license,
     )
     if data is None:
         return spec
     path = Path(data).expanduser()
     has_configurations = not path.is_file() and not (path.is_dir() and is_semeval_folder(path))
     return replace(spec, path=str(data), unlabelled=spec.unlabelled if has_configurations else ())
+
+
+def find_hub_id(spec: DatasetSpec) -> str | None:
+    """Where others find the data on the Hub, though this spec may read a local copy; None for data of one's own."""
+    if spec.synthetic:
+        return None
+    known = DATASETS.get(spec.name)
+    if known is not None and known.description == spec.description:
+        return known.path
+    is_id = re.fullmatch(r"[\w.-]+/[\w.-]+", spec.path) and not Path(spec.path).exists()
+    return spec.path if is_id else None
 
 
 def _name_data(data: str) -> str:

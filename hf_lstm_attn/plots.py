@@ -13,6 +13,7 @@ import seaborn
 from matplotlib import font_manager
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .characters import count_columns, make_visible, name_sign, reads_from_right
@@ -120,6 +121,44 @@ def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str
             )
             axis.legend(loc="lower right", markerscale=0.5)
         figure.suptitle(title)
+    return figure
+
+
+def plot_architecture(boxes: Sequence[tuple[str, str, str]]) -> Figure:
+    """The stack from words to classes, from left to right, readable on light and dark pages.
+
+    Args:
+        boxes: For each layer its name, what it does, and the shape of what it hands on.
+    """
+    width, gap = 1.75, 0.3  # inches; small enough to be read at the width of a card's column
+    total = (width + gap) * len(boxes) - gap
+    figure = Figure(figsize=(total + 0.2, 2.3), facecolor="white")
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set(xlim=(-0.1, total + 0.1), ylim=(0, 2.3))
+    axis.axis("off")
+    colours = ("#F0F0F0", "#D6EAF8", "#CDEBDD", "#FBE3C8", "#F3D9E8")
+    for number, (name, task, shape) in enumerate(boxes):
+        left = number * (width + gap)
+        axis.add_patch(
+            FancyBboxPatch(
+                (left + 0.08, 0.18),
+                width - 0.16,
+                1.94,
+                boxstyle="round,pad=0.08",
+                facecolor=colours[number % len(colours)],
+                edgecolor="#333333",
+                linewidth=1.4,
+            )
+        )
+        for height, text, style in (
+            (1.85, name, {"fontsize": 15, "weight": "bold"}),
+            (1.12, textwrap.fill(task, 18), {"fontsize": 11.5}),
+            (0.36, shape, {"fontsize": 12, "family": LETTERS, "color": "#333333"}),
+        ):
+            axis.text(left + width / 2, height, text, ha="center", va="center", parse_math=False, **style)
+        arrow = {"arrowstyle": "-|>", "linewidth": 1.8, "color": "#333333", "mutation_scale": 18}
+        if number:
+            axis.annotate("", xy=(left + 0.02, 1.15), xytext=(left - gap - 0.02, 1.15), arrowprops=arrow)
     return figure
 
 

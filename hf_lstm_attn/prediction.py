@@ -10,12 +10,16 @@ from typing import Any
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TextClassificationPipeline, pipeline
 
 from .memory import keep_freed_memory
+from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .pipeline_lstm_attn import LstmAttnPipeline
 
 CHUNK = 1_024  # texts held in memory, and sorted by length to waste little on padding
 
 
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
-    """The stock text-classification pipeline of a run folder, a model folder or a Hub id, on a GPU if there is one.
+    """The text-classification pipeline of a run folder, a model folder or a Hub id, on a GPU if there is one.
+
+    For this package's models it is an `LstmAttnPipeline`, which adds words and weights on request.
 
     Args:
         calibrated: Whether to divide logits by the temperature that training fitted on validation.
@@ -33,10 +37,12 @@ def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClass
         )
     choices = {"apply_calibration": True} if calibrated else {}
     try:
+        loaded = AutoModelForSequenceClassification.from_pretrained(model, **choices)
         return pipeline(
             "text-classification",
-            model=AutoModelForSequenceClassification.from_pretrained(model, **choices),
+            model=loaded,
             tokenizer=AutoTokenizer.from_pretrained(model),
+            pipeline_class=LstmAttnPipeline if isinstance(loaded, LstmAttnForSequenceClassification) else None,
         )
     except OSError as error:
         raise FileNotFoundError(f"Expected a model folder or a Hub id; found no model at {str(model)!r}.") from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 RESULTS_FILE = "results.json"
+PUSHED_FILE = "pushed.json"  # last commit pushed to each repository; outlives a new run in the folder
 PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
 METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
 
@@ -36,7 +38,14 @@ class RunResult:
         test_confusion: Counts; the row is the true class and the column the predicted one.
         test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
             on validation (`model["calibration_temperature"]`).
+        limits: What errors and leanings depend on (see `measure_limits`).
+        widget: Example texts with the model's scores (see `score_widget_texts`).
+        comparison: The models beside it: {"models": {name: {"test": {metric: value}, ...}}}; see `Comparison`.
+        audit: How faithful its explanations are: {"examples": how many, "methods": {name: {"comprehensiveness":
+            {"mean", "low", "high"}, "sufficiency": likewise, "seconds_per_text": seconds}}}.
         timings: Seconds per stage, and training speed.
+        examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
+        repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights.
     """
 
     request: dict[str, Any]
@@ -53,7 +62,13 @@ class RunResult:
     test: dict[str, float] = field(default_factory=dict)
     test_confusion: list[list[int]] = field(default_factory=list)
     test_reliability: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    widget: list[dict[str, Any]] = field(default_factory=list)
+    comparison: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    repository: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write `results.json` into the folder."""
@@ -83,6 +98,12 @@ class RunResult:
                 rows[f"report, {split}"] = {metric: value}
         cells = [(name, *(f"{row[m]:.4f}" if m in row else "" for m in METRIC_NAMES)) for name, row in rows.items()]
         return [("split", *METRIC_NAMES), *cells]
+
+
+def render_markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is its head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "".join(f"| {' | '.join(cell.strip() for cell in line)} |\n" for line in lines)
 
 
 def save_json(value: Any, path: Path) -> None:

@@ -142,10 +142,17 @@ def build_trainer(
 def predict_logits(trainer: Trainer, encoded: Dataset, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Logits (examples, num_labels), labels (examples,) and metrics of a split.
 
-    Rows come in the order of the Trainer's length-grouping sampler, logits and labels alike.
+    Rows keep the data set's order. They are read longest first, so that little is padding.
     """
-    output = trainer.predict(encoded, metric_key_prefix=name)
-    return np.asarray(output.predictions), np.asarray(output.label_ids), select_metrics(output.metrics, name)
+    order = np.argsort([-len(ids) for ids in encoded["input_ids"]], kind="stable")
+    strategy, trainer.args.train_sampling_strategy = trainer.args.train_sampling_strategy, "sequential"
+    try:
+        output = trainer.predict(encoded.select(order), metric_key_prefix=name)
+    finally:
+        trainer.args.train_sampling_strategy = strategy
+    places = np.argsort(order)
+    logits, labels = np.asarray(output.predictions)[places], np.asarray(output.label_ids)[places]
+    return logits, labels, select_metrics(output.metrics, name)
 
 
 def evaluate_model(

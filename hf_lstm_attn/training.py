@@ -18,6 +18,7 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    TextClassificationPipeline,
     TrainerCallback,
     TrainerState,
     TrainingArguments,
@@ -28,10 +29,13 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
-from .data import DatasetSpec, Splits, load_splits, load_unlabelled, resolve_spec
+from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, resolve_spec
+from .examples import record_examples
+from .limits import measure_limits, score_widget_texts
 from .metrics import confusion_matrix
+from .model_card import save_figures
 from .recipes import RECIPES, Recipe, compute_epochs
-from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
+from .results import PUSHED_FILE, RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
 from .tokenization import build_tokenizer, save_tokenizer
 from .trainer import (
     build_arguments,
@@ -181,12 +185,23 @@ def train(
     model.config.calibration_temperature = fit_temperature(validation_logits, validation_labels)
     test_logits, test_labels, test_metrics = predict_logits(trainer, encode(splits.test, tokenizer), "test")
     clock.lap("test")
+    classifier = TextClassificationPipeline(model=model, tokenizer=tokenizer, device=model.device)
+    limits = measure_limits(classifier, list(splits.test["text"]), test_logits, test_labels)
+    widget = score_widget_texts(classifier)
+    clock.lap("limits")
 
     epochs = _collect_epochs(state)
     best_epoch = next(row["epoch"] for row in epochs if row["step"] == state.best_global_step)
+    model.save_pretrained(output_dir)
+    save_tokenizer(tokenizer, output_dir)
     result = RunResult(
         request=request,
-        dataset={"name": spec.name, "synthetic": spec.synthetic, **splits.summary},
+        dataset={
+            "name": spec.name,
+            "synthetic": spec.synthetic,
+            "hub_id": find_hub_id(spec),
+            **splits.summary,
+        },
         label_names=list(splits.label_names),
         model={**model.config.to_diff_dict(), "parameters": parameters},
         arguments=_changed_arguments(arguments),
@@ -202,11 +217,12 @@ def train(
             "as trained": compute_reliability(test_logits, test_labels),
             "calibrated": compute_reliability(test_logits, test_labels, model.config.calibration_temperature),
         },
+        limits=limits,
+        widget=widget,
         timings={**clock.seconds, "total": clock.total(), "train_examples_per_second": examples_per_second},
+        examples=record_examples(output_dir),
     )
-    model.save_pretrained(output_dir)
-    save_tokenizer(tokenizer, output_dir)
-    _save_figures(result, output_dir)
+    save_figures(result, output_dir)
     result.save(output_dir)
     shutil.rmtree(checkpoints)
     return result
@@ -246,10 +262,14 @@ def _begin_folder(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
+    record = output_dir / PUSHED_FILE
+    pushed = record.read_bytes() if record.is_file() else None
     if output_dir.exists():
         shutil.rmtree(output_dir)
     folder = output_dir / CHECKPOINTS / INITIAL_MODEL
     model.save_pretrained(folder)
+    if pushed is not None:
+        record.write_bytes(pushed)
     save_tokenizer(tokenizer, folder)
     save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
 
@@ -355,13 +375,3 @@ def _changed_arguments(arguments: TrainingArguments) -> dict[str, Any]:
     return {
         name: value for name, value in arguments.to_dict().items() if name not in skipped and value != defaults[name]
     }
-
-
-def _save_figures(result: RunResult, folder: Path) -> None:
-    from .plots import plot_confusion, plot_curves, plot_reliability, save_figure
-
-    title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
-    of_test = f"{title}, {result.dataset['splits']['test']['rows']:,} test examples"
-    save_figure(plot_curves(result.epochs, best_epoch=result.best_epoch, title=title), folder / "curves.png")
-    save_figure(plot_confusion(result.test_confusion, result.label_names, title=of_test), folder / "confusion.png")
-    save_figure(plot_reliability(result.test_reliability, title=of_test), folder / "reliability.png")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
+from loopback_hub import WRITER, LoopbackHub, connect
 from transformers import PreTrainedTokenizerFast
 
-from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer
+from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer, train
+from hf_lstm_attn.packaging import build_repository
+from hf_lstm_attn.recipes import Recipe
 
 SHARED = Path(__file__).parents[2] / "shared"
 TEXTS = ["a fine film , truly fine", "a dull film", "fine acting in a dull , dull plot", "not fine"]
@@ -23,6 +27,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the shared data sets beside the checkout")
     return SHARED
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub that this process is logged in to."""
+    with LoopbackHub() as hub, connect(hub, token=WRITER):
+        yield hub
 
 
 @pytest.fixture
@@ -50,4 +61,21 @@ def model_folder(tmp_path: Path, model: LstmAttnForSequenceClassification, token
     folder = tmp_path / f"model_{tmp_path.name}"
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny model on the sample reviews; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "tiny-run"
+    recipe = Recipe(model={"embedding_size": 8, "hidden_size": 6}, word_vectors=None, max_epochs=1)
+    train("sample-reviews", folder, recipe=recipe, limit=60, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run as it goes to the Hub; not to be changed."""
+    folder = tmp_path_factory.mktemp("repository") / "tiny-repository"
+    build_repository(finished_run, folder, repo_id="you/tiny")
     return folder

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
-from hf_lstm_attn.plots import CURVES, plot_confusion, plot_curves, plot_heatmap, plot_reliability, save_figure
+from hf_lstm_attn.plots import (
+    CURVES,
+    plot_architecture,
+    plot_confusion,
+    plot_curves,
+    plot_heatmap,
+    plot_reliability,
+    save_figure,
+)
 
 EPOCHS = [
     {
@@ -42,6 +51,27 @@ def test_confusion_shows_shares_and_counts_of_the_true_class() -> None:
     axis = figure.axes[0]
     assert [text.get_text() for text in axis.texts] == ["75.0%\n3", "25.0%\n1", "0.0%\n0", "0.0%\n0"]
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "true")
+
+
+def test_architecture_fits_its_boxes() -> None:
+    boxes = [
+        ("Words", "spaCy's rules, 1,234,567 known words", "n"),
+        ("Hidden layer", "weighted mean of all words beside max and mean", "n × 1024"),
+        ("Head", "negative, neutral, positive, mixed, none of the others at all", "5 classes"),
+    ]
+    figure = plot_architecture(boxes)
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    frames = [patch.get_window_extent() for patch in axis.patches if isinstance(patch, FancyBboxPatch)][:3]
+    texts = [text for text in axis.texts if text.get_text()]
+    assert [text.get_text() for text in texts[::3]] == [name for name, _, _ in boxes]
+    for number, frame in enumerate(frames):
+        inside = [text.get_window_extent() for text in texts[3 * number : 3 * number + 3]]
+        for box in inside:
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1
+        for upper, lower in pairwise(inside):
+            assert lower.y1 < upper.y0
 
 
 def test_reliability_shows_accuracy_against_confidence() -> None:

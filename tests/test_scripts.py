@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hf_lstm_attn import RunResult
+from hf_lstm_attn import Recipe, RunResult, train
 
+TINY = Recipe(model={"embedding_size": 8, "hidden_size": 8}, max_epochs=1, min_frequency=1, word_vectors=None)
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 RUNS = {
     "train_imdb": "stanfordnlp/imdb",
@@ -44,8 +46,50 @@ def test_benchmark_prints_ratios() -> None:
     assert set(result["examples_per_second"]) == {"plain", "trainer", "bare"}
 
 
-def test_readme_shows_the_figures_of_the_model_cards() -> None:
+def test_readme_and_cards_show_the_figures_of_the_model_cards() -> None:
     run_script("collect_results", "--check")
+
+
+def copy_checkout(folder: Path) -> Path:
+    """The script with the files it writes, to be spoilt."""
+    for name in ("model_cards", "README.md", "scripts/collect_results.py"):
+        source, target = SCRIPTS.parent / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, target)
+    return folder
+
+
+def collect(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(checkout / "scripts" / "collect_results.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_drift_of_a_card_is_found_and_named(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path)
+    cards = checkout / "model_cards"
+    card = cards / "lstm-attn-imdb" / "README.md"
+    card.write_text(card.read_text(encoding="utf-8").replace("90.94", "95.94"), encoding="utf-8")
+    results = cards / "lstm-attn-tweets" / "results.json"
+    results.write_text(results.read_text(encoding="utf-8").replace('"seed": 42', '"seed": 43'), encoding="utf-8")
+    (cards / "report-lstm-attn-imdb" / "curves.png").unlink()
+    checked = collect(checkout, "--check")
+    assert checked.returncode == 1
+    assert [line.partition(". ")[0] for line in checked.stderr.splitlines()] == [
+        "model_cards/lstm-attn-imdb/README.md differs from results.json",
+        "model_cards/lstm-attn-tweets/README.md differs from results.json",
+        "model_cards/report-lstm-attn-imdb/README.md shows curves.png: no such file",
+    ]
+
+
+def test_a_run_is_published_with_its_card(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path)
+    train("sample-reviews", tmp_path / "run", recipe=TINY, limit=40, say=lambda line: None)
+    collected = collect(checkout, str(tmp_path / "run"), "lstm-attn-sample-reviews")
+    assert collected.returncode == 0, collected.stderr
+    assert collect(checkout, "--check").returncode == 0
+    folder = checkout / "model_cards" / "lstm-attn-sample-reviews"
+    assert (folder / "heatmap_1.png").read_bytes() == (tmp_path / "run" / "heatmap_1.png").read_bytes()
+    assert "model_cards/lstm-attn-sample-reviews/results.json" in (checkout / "README.md").read_text(encoding="utf-8")
 
 
 def test_standing_examples_are_drawn(model_folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser, open_browser
-from huggingface_hub import ModelCard
+from huggingface_hub import HfApi, ModelCard
+from loopback_hub import LoopbackHub
 
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.space_folder import TEMPLATE, build_space
@@ -32,6 +33,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("needs gradio")
     folder = tmp_path_factory.mktemp("space")
     assert main(["train", "sample-reviews", "-o", str(folder / "run"), "--word-vectors", "none", *TINY]) == 0
+    (folder / "run" / "README.md").write_text("---\nwidget:\n- text: The card says a gem.\n---\n")
     assert main(["space", str(folder / "run"), "-o", str(folder / "space")]) == 0
     settings = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
     homes = {"HF_HOME": str(folder / "home"), "GRADIO_TEMP_DIR": str(folder / "files"), "TMPDIR": str(folder)}
@@ -124,9 +126,9 @@ def test_what_was_not_read_is_told(browser: Browser, address: str) -> None:
 
 def test_an_example_is_classified_by_a_click(browser: Browser, address: str) -> None:
     open_page(browser, address)
-    click(browser, "#examples button", "I expected a gem and got a chore.")
+    click(browser, "#examples button", "The card says a gem.")
     browser.wait_for("document.querySelector('#shaded .word')")
-    assert read_text(browser, "#shaded .text") == "I expected a gem and got a chore."
+    assert read_text(browser, "#shaded .text") == "The card says a gem."
 
 
 def test_nothing_of_a_text_is_executed_and_nothing_fetched(browser: Browser, address: str, tmp_path: Path) -> None:
@@ -235,6 +237,19 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["space", "you/model", "-o", str(folder), "--repo-id", "you/demo", "--dry-run"]) == 0
     assert "app.py" in capsys.readouterr().out
     assert not folder.exists()
+
+
+def test_a_push_is_one_commit_to_a_space(hub: LoopbackHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["space", "you/model", "--repo-id", "you/demo", "--private"]) == 0
+    assert f"{hub.url}/spaces/you/demo" in capsys.readouterr().out.splitlines()
+    assert len(hub.history("you/demo", type="space")) == 2  # the Hub's own first commit, and one
+    space = HfApi().space_info("you/demo")
+    assert space.private
+    files = [file.rfilename for file in space.siblings or []]
+    assert sorted({*files} - {".gitattributes"}) == ["README.md", "app.py", "requirements.txt"]
+    assert main(["space", "you/other", "--repo-id", "you/demo"]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert main(["space", "you/other", "--repo-id", "you/demo", "--force"]) == 0
 
 
 @pytest.mark.parametrize(

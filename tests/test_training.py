@@ -27,7 +27,14 @@ from hf_lstm_attn.callbacks import EmaCallback
 from hf_lstm_attn.data import load_splits, resolve_spec
 from hf_lstm_attn.recipes import compute_epochs
 from hf_lstm_attn.results import METRIC_NAMES
-from hf_lstm_attn.trainer import build_arguments, build_balanced_loss, build_trainer, choose_precision, encode
+from hf_lstm_attn.trainer import (
+    build_arguments,
+    build_balanced_loss,
+    build_trainer,
+    choose_precision,
+    encode,
+    predict_logits,
+)
 
 SMALL = Recipe(
     model={"embedding_size": 16, "hidden_size": 8, "embedding_dropout": 0.2, "word_dropout": 0.1},
@@ -67,10 +74,13 @@ def assert_same_numbers(first: Path, second: Path) -> None:
 def test_run_folder(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert names == {
+        "architecture.png",
         "config.json",
         "configuration_lstm_attn.py",
         "confusion.png",
         "curves.png",
+        "heatmap_1.png",
+        "heatmap_2.png",
         "model.safetensors",
         "modeling_lstm_attn.py",
         "reliability.png",
@@ -100,6 +110,32 @@ def test_saved_model_scores_what_the_results_say(finished: Path) -> None:
     assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
     best = next(row for row in result.epochs if row["epoch"] == result.best_epoch)
     assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(best["validation"], abs=1e-6)
+
+
+def test_logits_keep_the_order_of_the_data(finished: Path, tmp_path: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(finished)
+    tokenizer = AutoTokenizer.from_pretrained(finished)
+    rows = load_splits(resolve_spec("sample-reviews"), limit=LIMIT).test
+    trainer = build_trainer(model, tokenizer, build_arguments(tmp_path, choose_precision(False)))
+    logits, labels, _ = predict_logits(trainer, encode(rows, tokenizer), "test")
+    assert labels.tolist() == rows["label"]
+    scores = predict(load_classifier(finished), rows["text"])
+    expected = [score["positive"] for score in scores]
+    assert torch.tensor(logits).softmax(-1)[:, 1].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_limits_and_widget_are_the_models_own_scores(finished: Path) -> None:
+    result = RunResult.load(finished)
+    for bins in (result.limits["length"], result.limits["unknown"]):
+        assert sum(row["examples"] for row in bins) == result.dataset["splits"]["test"]["rows"]
+        right = sum(row["examples"] * row["accuracy"] for row in bins)
+        assert right == pytest.approx(np.trace(result.test_confusion))
+    classifier = load_classifier(finished)
+    for row in result.widget:
+        scores = next(predict(classifier, [row["text"]]))
+        assert {entry["label"]: entry["score"] for entry in row["output"]} == pytest.approx(scores, abs=1e-5)
+        assert sum(row["weights"]) == pytest.approx(1, abs=1e-4)
+        assert "".join(row["words"]) == row["text"].replace(" ", "")
 
 
 def test_confusion_and_calibration_of_the_test_split(finished: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..data import DatasetSpec
     from ..results import RunResult
 
 
@@ -70,6 +71,19 @@ def _length(text: str) -> int | str:
 
 def data_choices(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("data", "config_name", "text_column", "label_column")}
+
+
+def read_run_spec(folder: str | Path) -> DatasetSpec:
+    """The data set that a run was trained on."""
+    from ..data import DatasetSpec
+    from ..results import RunResult
+
+    request = RunResult.load(folder).request["dataset"]
+    return DatasetSpec(**{name: _as_tuple(value) for name, value in request.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
 
 
 def build_recipe(options: argparse.Namespace) -> Any:

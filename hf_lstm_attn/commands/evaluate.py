@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .common import add_data_options, data_choices, print_table
+from .common import add_data_options, data_choices, print_table, read_run_spec
 
 if TYPE_CHECKING:
     from ..data import DatasetSpec
@@ -41,14 +41,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _spec_to_evaluate(options: argparse.Namespace) -> DatasetSpec:
-    from ..data import DatasetSpec, resolve_spec
-    from ..results import RunResult
+    from ..data import resolve_spec
 
     if options.dataset is not None or options.data is not None:
         return resolve_spec(options.dataset, **data_choices(options))
-    request = RunResult.load(options.model).request["dataset"]
-    return DatasetSpec(**{name: _as_tuple(value) for name, value in request.items()})
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value
+    return read_run_spec(options.model)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_data_options, add_recipe_options, build_recipe, data_choices, positive_int, print_result
+from .common import (
+    UsageError,
+    add_data_options,
+    add_recipe_options,
+    build_recipe,
+    data_choices,
+    positive_int,
+    print_result,
+    warn,
+)
+from .push import describe_push, push_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,16 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a run")
     parser.add_argument("--json", action="store_true", help="print results.json instead of a table")
     add_data_options(parser)
+    parser.add_argument("--license", help="of data of your own, as the Hub names it (mit, cc-by-4.0); a card needs it")
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
+    group = parser.add_argument_group("Hub")
+    group.add_argument("--push-to-hub", action="store_true", help="push the run when it is finished")
+    group.add_argument("--repo-id", metavar="NAME/MODEL", help="repository to push to; created if there is none")
+    group.add_argument("--private", action="store_true", help="create the repository private")
 
 
 def run(options: argparse.Namespace) -> None:
     """Train a model, evaluate it once on the test split, and leave a run folder that from_pretrained loads."""
     from .. import training
     from ..data import resolve_spec
+    from ..hub import HubError, check_can_push
 
-    spec = resolve_spec(options.dataset, **data_choices(options))
+    if options.push_to_hub != (options.repo_id is not None):
+        raise UsageError("Expected --push-to-hub and --repo-id together; found one of them. Pass both or none.")
+    if options.push_to_hub:
+        check_can_push(options.repo_id)
+    spec = resolve_spec(options.dataset, **data_choices(options), license=options.license)
     output_dir = options.output_dir or Path("runs") / spec.name
     result = training.train(
         spec,
@@ -40,3 +60,11 @@ def run(options: argparse.Namespace) -> None:
         print((output_dir / "results.json").read_text(encoding="utf-8"), end="")
     else:
         print_result(result, output_dir)
+    if options.push_to_hub:
+        try:
+            pushed, _ = push_run(output_dir, options.repo_id, private=options.private)
+        except HubError as error:
+            raise HubError(
+                f"{error} The run is finished: hf-lstm-attn push {output_dir} --repo-id {options.repo_id}"
+            ) from error
+        (warn if options.json else print)(f"\n{describe_push(pushed)}")

@@ -1,0 +1,58 @@
+"""A text-classification pipeline that tells how much each word weighed. This file travels with a model to the Hub."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import TextClassificationPipeline
+
+
+class LstmAttnPipeline(TextClassificationPipeline):
+    """The stock pipeline, which cuts texts at the model's length by default, and on request adds attention weights.
+
+    `pipe(text, return_attention=True)` gives every entry `words`, a list of
+    `{"word": str, "start": int, "end": int, "weight": float}`: the words the model read, their first and last character
+    (end exclusive) in the text, and their attention weights, which sum to 1. An attention weight is not importance.
+    """
+
+    def check_model_type(self, supported_models: Any) -> None:
+        """Nothing: the stock check knows the models of transformers alone and would report an error."""
+
+    def _sanitize_parameters(self, return_attention: bool | None = None, **kwargs: Any) -> Any:
+        preprocess_params, forward_params, postprocess_params = super()._sanitize_parameters(**kwargs)
+        if return_attention is not None:
+            preprocess_params["return_attention"] = return_attention
+        return preprocess_params, forward_params, postprocess_params
+
+    def preprocess(
+        self, inputs: Any, return_attention: bool = False, truncation: Any = True, **tokenizer_kwargs: Any
+    ) -> Any:
+        encoded = super().preprocess(inputs, truncation=truncation, **tokenizer_kwargs)
+        if return_attention:
+            text = inputs["text"] if isinstance(inputs, dict) else inputs
+            # Plain lists: the pipeline puts them beside the padded tensors of a batch as they are.
+            encoded["offsets"] = encoded.encodings[0].offsets
+            encoded["text"] = text
+        return encoded
+
+    def _forward(self, model_inputs: Any) -> dict[str, Any]:
+        beside = {name: model_inputs.pop(name) for name in ("offsets", "text") if name in model_inputs}
+        if not beside:
+            return super()._forward(model_inputs)
+        outputs = super()._forward({**model_inputs, "output_attentions": True})
+        mask = model_inputs["attention_mask"]
+        return {"logits": outputs.logits, "weights": outputs.attentions, "mask": mask, **beside}
+
+    def postprocess(self, model_outputs: Any, **postprocess_params: Any) -> Any:
+        result = super().postprocess(model_outputs, **postprocess_params)
+        if "offsets" not in model_outputs:
+            return result
+        weights = model_outputs["weights"][0][model_outputs["mask"][0].bool()].tolist()  # one per word, no padding
+        words = [
+            {"word": model_outputs["text"][start:end], "start": start, "end": end, "weight": weight}
+            for (start, end), weight in zip(model_outputs["offsets"], weights, strict=True)
+        ]
+        entries = result if isinstance(result, list) else [result]
+        for entry in entries:
+            entry["words"] = words
+        return result
