@@ -32,14 +32,15 @@ class Browser:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._count += 1
-        message = {"id": self._count, "method": method, "params": params}
+        number = self._count  # closing a dialog meanwhile counts on
+        message = {"id": number, "method": method, "params": params}
         if self._session is not None:
             message["sessionId"] = self._session
         self._write.write(json.dumps(message).encode() + b"\0")
         self._write.flush()
         while True:
             answer = self._receive()
-            if answer.get("id") == self._count:
+            if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]
             self._note(answer)
