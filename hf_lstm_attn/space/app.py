@@ -38,6 +38,7 @@ CSS = """
 #labelled [role=alert] { color: var(--error-text-color); overflow-wrap: anywhere; }
 #labelled .table { max-height: 70vh; overflow: auto; }
 #labelled table { width: 100%; border-collapse: collapse; color: var(--body-text-color); }
+#labelled table, #labelled tr { border: 0; }
 #labelled th, #labelled td {
   padding: .3rem .75rem .3rem 0; text-align: start; vertical-align: top; white-space: nowrap;
   border: 0; border-bottom: 1px solid var(--border-color-primary);
