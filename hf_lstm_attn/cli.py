@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import audit, compare, demo, evaluate, explain, package, predict, push, train, verify
+from .commands import audit, compare, demo, evaluate, explain, package, predict, push, space, train, verify
 from .commands.common import UsageError, warn
 
 COMMANDS = {
@@ -22,6 +22,7 @@ COMMANDS = {
     "package": (package, "assemble what goes to the Hub"),
     "push": (push, "push a run to the Hub"),
     "verify": (verify, "check that a model is what it says"),
+    "space": (space, "build a Gradio Space for a model"),
     "demo": (demo, "train on the embedded samples"),
 }
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130

@@ -32,34 +32,63 @@ class Browser:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         self._count += 1
-        message = {"id": self._count, "method": method, "params": params}
+        number = self._count  # closing a dialog meanwhile counts on
+        message = {"id": number, "method": method, "params": params}
         if self._session is not None:
             message["sessionId"] = self._session
         self._write.write(json.dumps(message).encode() + b"\0")
         self._write.flush()
         while True:
             answer = self._receive()
-            if answer.get("id") == self._count:
+            if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]
             self._note(answer)
 
-    def open(self, path: Path, *, width: int = 1280, dark: bool = False, javascript: bool = True) -> None:
-        """Load a file and wait until its scripts have run."""
+    def open(self, page: Path | str, *, width: int = 1280, dark: bool = False, javascript: bool = True) -> None:
+        """Load a file, or an address, and wait until its scripts have run."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Emulation.setScriptExecutionDisabled", value=not javascript)
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self._note(self._receive())
+        self.call("Page.navigate", url=page.resolve().as_uri() if isinstance(page, Path) else page)
+        self.wait_for_event("Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression; runs beside the page's content security policy, not under it."""
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    def wait_for(self, expression: str, *, seconds: int = 60) -> None:
+        """Return when a JavaScript expression is true, looked at every 20 ms."""
+        poll = (
+            "new Promise((resolve) => { const end = Date.now() + %d; const look = () => { const met = !!(%s);"
+            " met || Date.now() > end ? resolve(met) : setTimeout(look, 20); }; look(); })"
+        )
+        result = self.call(
+            "Runtime.evaluate", expression=poll % (seconds * 1000, expression), returnByValue=True, awaitPromise=True
+        )
+        met = result["result"].get("value")
+        assert met is True, f"not so after {seconds} s: {expression}; shown: {self.evaluate('document.body.innerText')}"
+
+    def wait_for_event(self, method: str, **params: Any) -> None:
+        """Return when the browser has reported an event with these parameters."""
+        while not any(e["method"] == method and params.items() <= e["params"].items() for e in self.events):
+            self._note(self._receive())
+
+    def type_into(self, selector: str, text: str) -> None:
+        """Replace what a text field holds, as by keyboard."""
+        self.evaluate(
+            f"(field => {{ field.focus(); field.select(); }})(document.querySelector({json.dumps(selector)}))"
+        )
+        self.call("Input.insertText", text=text)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Give a file to an `<input type="file">`."""
+        field = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")["result"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], objectId=field["objectId"])
 
     def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):

@@ -25,7 +25,7 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"hf_lstm_attn"}
     files = "py.typed samples/reviews/train.jsonl samples/tweets/README.md modeling_lstm_attn.py explanation_page.css"
-    for name in (*files.split(), "explanation_page.js"):
+    for name in (*files.split(), "explanation_page.js", "space/app.py", "space/README.md", "space/requirements.txt"):
         assert f"hf_lstm_attn/{name}" in names
 
 
