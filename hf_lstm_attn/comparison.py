@@ -24,6 +24,7 @@ from .recipes import Recipe
 from .results import METRIC_NAMES, describe_machine, describe_versions, render_markdown_table
 from .training import TRAIN_ROWS_EVALUATED, train
 
+COMPARISON_FILE = "comparison.json"
 NETWORKS = {"lstm_attn_ffnn": "FFNN", "lstm_attn_rnn": "RNN", "lstm_attn": "LSTM + attention"}
 NB_SVM = "NB-SVM"
 SPLITS = ("train", "validation", "test")

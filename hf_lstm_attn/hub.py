@@ -52,12 +52,8 @@ def list_files(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
 
 
-def check_can_push(repo_id: str) -> None:
-    """Find out before long work whether a push has a name to go to and a token to go with; asks nothing of the Hub.
-
-    Raises ValueError for a name that no repository can have, HubError without a token.
-    """
-    from huggingface_hub import get_token
+def check_repo_id(repo_id: str) -> None:
+    """Raises ValueError for a name that no repository can have."""
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
@@ -66,6 +62,16 @@ def check_can_push(repo_id: str) -> None:
         raise ValueError(f"Expected a repository NAME/MODEL; found {repo_id!r}. {error}") from None
     if repo_id.count("/") != 1:
         raise ValueError(f"Expected a repository NAME/MODEL; found {repo_id!r}. Put your name on the Hub before it.")
+
+
+def check_can_push(repo_id: str) -> None:
+    """Find out before long work whether a push has a name to go to and a token to go with; asks nothing of the Hub.
+
+    Raises ValueError for a name that no repository can have, HubError without a token.
+    """
+    from huggingface_hub import get_token
+
+    check_repo_id(repo_id)
     if get_token() is None:
         raise HubError("Expected a token for the Hub; found none. Log in with `hf auth login`, or set HF_TOKEN.")
 

@@ -231,7 +231,7 @@ def _collect_values(result: RunResult, repo_id: str) -> dict[str, Any]:
         "results_table": _render_results(result),
         "reported": _list_reported(result),
         "comparison_table": _render_comparison(result),
-        "audit_table": _render_audit(result),
+        "audit_table": render_audit(result.audit),
         "splits_table": _render_splits(result),
         "notes": [escape(note) for note in result.dataset["notes"]],
         "duplicates": {pair: count for pair, count in result.dataset["duplicates"].items() if count},
@@ -286,8 +286,9 @@ def _render_comparison(result: RunResult) -> str:
     return render_markdown_table(rows) if models else ""
 
 
-def _render_audit(result: RunResult) -> str:
-    methods = result.audit.get("methods", {})
+def render_audit(audit: Mapping[str, Any]) -> str:
+    """A table of `audit_explanations`, a row per method; empty for an empty audit."""
+    methods = audit.get("methods", {})
 
     def show(interval: Mapping[str, float]) -> str:
         return f"{interval['mean']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .hub import check_repo_id
+
 TEMPLATE = Path(__file__).with_name("space")
 FILES = ("README.md", "app.py", "requirements.txt")
 
@@ -20,7 +22,10 @@ def build_space(model: str, folder: Path) -> dict[str, int]:
         FileExistsError: if `folder` has something in it.
     """
     local = Path(model).is_dir()
-    _check_model(model, local=local)
+    if local and not (Path(model) / "config.json").is_file():
+        raise ValueError(f"Expected a folder with a model (config.json); found none in {model}.")
+    if not local:
+        check_repo_id(model)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"Expected no files in {folder}; found some. Choose another folder, or empty this one.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,18 +39,3 @@ def build_space(model: str, folder: Path) -> dict[str, int]:
         content = content.replace("{{ model }}", model).replace("{{ title }}", Path(place).name)
         (folder / name).write_text(content, encoding="utf-8")
     return {name: (folder / name).stat().st_size for name in FILES}
-
-
-def _check_model(model: str, *, local: bool) -> None:
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
-    if local:
-        if not (Path(model) / "config.json").is_file():
-            raise ValueError(f"Expected a folder with a model (config.json); found none in {model}.")
-        return
-    try:
-        validate_repo_id(model)
-    except HFValidationError as error:
-        raise ValueError(f"Expected a model NAME/MODEL or a model folder; found {model!r}. {error}") from None
-    if model.count("/") != 1:
-        raise ValueError(f"Expected a model NAME/MODEL or a model folder; found {model!r} and no such folder.")

@@ -1,63 +1,126 @@
-"""Publish a run's figures: copy them into `model_cards/`; render the cards and the README's table from all that lie
-there.
+"""Publish a run's or a comparison's figures: copy them into `model_cards/`; render the cards, the comparisons and the
+README's tables from all that lie there.
 
 python scripts/collect_results.py runs/train_imdb lstm-attn-imdb
-python scripts/collect_results.py --check      # exits with 1 if a card or the README differs from its results.json
+python scripts/collect_results.py runs/compare-imdb comparison-imdb
+python scripts/collect_results.py --check      # exits with 1 if a document differs from the figures it comes from
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hf_lstm_attn import RunResult
-from hf_lstm_attn.model_card import CARD_FILE, list_figures, render_card
+from hf_lstm_attn.comparison import COMPARISON_FILE, Comparison, render_markdown
+from hf_lstm_attn.model_card import CARD_FILE, list_figures, render_audit, render_card
 from hf_lstm_attn.packaging import publish
-from hf_lstm_attn.plots import save_figure
+from hf_lstm_attn.plots import plot_comparison, save_figure
 from hf_lstm_attn.results import RESULTS_FILE, render_markdown_table
 
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "model_cards"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- results: written by scripts/collect_results.py -->\n", "<!-- end of results -->\n"
 
 
-def copy_figures(run: Path, name: str) -> None:
+def copy_figures(source: Path, name: str) -> None:
     folder = CARDS / name
     folder.mkdir(parents=True, exist_ok=True)
-    result = publish(RunResult.load(run))
+    if (source / COMPARISON_FILE).is_file():
+        shutil.copyfile(source / COMPARISON_FILE, folder / COMPARISON_FILE)
+        save_figure(plot_comparison(asdict(load_comparison(folder))), folder / "comparison.png")
+        return
+    result = publish(RunResult.load(source))
     replace(result, repository={"id": f"you/{name}", "dtype": "float32"}).save(folder)
-    for figure in run.glob("*.png"):
+    for figure in source.glob("*.png"):
         shutil.copyfile(figure, folder / figure.name)
 
 
-def render_cards() -> dict[Path, str]:
-    """The card of every folder in `model_cards/`."""
-    folders = [path.parent for path in sorted(CARDS.glob(f"*/{RESULTS_FILE}"))]
-    return {folder / CARD_FILE: render_card(RunResult.load(folder)) for folder in folders}
+def load_comparison(folder: Path) -> Comparison:
+    return Comparison(**json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8")))
+
+
+def find_folders(file_name: str) -> list[Path]:
+    return [path.parent for path in sorted(CARDS.glob(f"*/{file_name}"))]
+
+
+def render_documents() -> dict[Path, str]:
+    """Every document that is made from figures, as it ought to be."""
+    cards = {folder / CARD_FILE: render_card(RunResult.load(folder)) for folder in find_folders(RESULTS_FILE)}
+    comparisons = {
+        folder / CARD_FILE: render_markdown(load_comparison(folder)) + "\n![The same as a picture](comparison.png)\n"
+        for folder in find_folders(COMPARISON_FILE)
+    }
+    return {README: render_readme(), **cards, **comparisons}
+
+
+def render_readme() -> str:
+    text = README.read_text(encoding="utf-8")
+    for name, render in BLOCKS.items():
+        begin, end = f"<!-- {name}: written by scripts/collect_results.py -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = text.partition(begin)
+        text = before + begin + render() + end + rest.partition(end)[2]
+    return text
 
 
 def draw_missing_figures() -> None:
     """Those that runs did not draw yet when these were collected."""
-    for path in CARDS.glob(f"*/{RESULTS_FILE}"):
-        for name, draw in list_figures(RunResult.load(path.parent)).items():
-            if not (path.parent / name).exists():
-                save_figure(draw(), path.parent / name)
+    for folder in find_folders(RESULTS_FILE):
+        for name, draw in list_figures(RunResult.load(folder)).items():
+            if not (folder / name).exists():
+                save_figure(draw(), folder / name)
 
 
-def render_table() -> str:
-    rows = [_list_cells(path.parent) for path in sorted(CARDS.glob(f"*/{RESULTS_FILE}"))]
+def render_runs() -> str:
+    rows = [_list_cells(folder) for folder in find_folders(RESULTS_FILE)]
     return render_markdown_table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
-def render_readme() -> str:
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + render_table() + END + after
+def render_comparisons() -> str:
+    head = ["comparison", "model", "validation accuracy", "test accuracy", "test F1", "report's accuracy"]
+    rows = [[*head, "training seconds", "MB", "texts per second"]]
+    for folder in find_folders(COMPARISON_FILE):
+        comparison = load_comparison(folder)
+        for name, model in comparison.models.items():
+            figures = comparison.reported.get(name, {})
+            reported = [f"{100 * metrics['accuracy']:.2f} ({split})" for split, metrics in figures.items()]
+            rows.append(
+                [
+                    f"[{folder.name}](model_cards/{folder.name}/README.md)",
+                    name,
+                    *(f"{100 * model[split]['accuracy']:.2f}" for split in ("validation", "test")),
+                    f"{100 * model['test']['f1']:.2f}",
+                    ", ".join(reported),
+                    f"{model['training_seconds']:,.0f}",
+                    f"{model['bytes'] / 1e6:.1f}",
+                    f"{model['texts_per_second']:,.0f}",
+                ]
+            )
+    return render_markdown_table(rows)
+
+
+def render_audits() -> str:
+    return "\n".join(_render_audits())
+
+
+def _render_audits() -> Iterator[str]:
+    for folder in find_folders(RESULTS_FILE):
+        if audit := RunResult.load(folder).audit:
+            yield f"[{folder.name}](model_cards/{folder.name}/README.md), {audit['examples']:,} texts:\n"
+            yield render_audit(audit)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "results": render_runs,
+    "comparisons": render_comparisons,
+    "audits": render_audits,
+}
 
 
 def find_drift(rendered: dict[Path, str]) -> list[str]:
@@ -66,7 +129,7 @@ def find_drift(rendered: dict[Path, str]) -> list[str]:
     for path, text in rendered.items():
         name = path.relative_to(ROOT).as_posix()
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            problems.append(f"{name} differs from {RESULTS_FILE}")
+            problems.append(f"{name} differs from the figures it comes from")
         pictures = re.findall(r"!\[[^]]*\]\((\w+\.png)\)", text)
         problems += [
             f"{name} shows {picture}: no such file" for picture in pictures if not (path.parent / picture).is_file()
@@ -93,15 +156,15 @@ def _list_cells(folder: Path) -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", nargs="?", type=Path, help="run folder")
+    parser.add_argument("run", nargs="?", type=Path, help="folder of a run or a comparison")
     parser.add_argument("name", nargs="?", help="folder in model_cards")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     if not options.check and options.name is None:
-        parser.error("expected a run folder and a name, or --check")
+        parser.error("expected a folder and a name, or --check")
     if not options.check:
         copy_figures(options.run, options.name)
-    rendered = {README: render_readme(), **render_cards()}
+    rendered = render_documents()
     if options.check:
         problems = find_drift(rendered)
         for problem in problems:

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     their figures (comparison.md, comparison.json) and a picture (comparison.png)."""
     from dataclasses import asdict, replace
 
-    from ..comparison import LEGEND, build_tables, compare, render_markdown
+    from ..comparison import COMPARISON_FILE, LEGEND, build_tables, compare, render_markdown
     from ..data import resolve_spec
     from ..plots import plot_comparison, save_figure
     from ..results import RunResult, save_json
@@ -45,14 +45,14 @@ def run(options: argparse.Namespace) -> None:
         resume=options.resume,
         overwrite=options.overwrite,
     )
-    save_json(asdict(comparison), folder / "comparison.json")
+    save_json(asdict(comparison), folder / COMPARISON_FILE)
     for run_folder in folder.glob("lstm_attn-*"):  # whose card will show it
         replace(RunResult.load(run_folder), comparison=asdict(comparison)).save(run_folder)
     markdown = render_markdown(comparison)
     (folder / "comparison.md").write_text(markdown, encoding="utf-8")
     save_figure(plot_comparison(asdict(comparison)), folder / "comparison.png")
     if options.json:
-        print((folder / "comparison.json").read_text(encoding="utf-8"), end="")
+        print((folder / COMPARISON_FILE).read_text(encoding="utf-8"), end="")
         return
     print(f"\n{markdown.splitlines()[0].removeprefix('# ')}")
     for table in build_tables(comparison):
