@@ -1,4 +1,4 @@
-# make demo: install, train, evaluate and try both tasks on the embedded samples
+# make demo: install; train, evaluate, explain and package both tasks on the embedded samples
 # make test: install, run all tests          make check: format, lint, types, direction of imports
 # make bench: speed of training against a plain padded loop, as ratios
 PYTHON ?= python3

@@ -14,6 +14,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from hf_lstm_attn import Recipe, RunResult, render_card, train
 from hf_lstm_attn.data import DATASETS, find_hub_id, resolve_spec
 from hf_lstm_attn.model_card import escape, find_stored_split
+from hf_lstm_attn.packaging import build_repository
 
 CARDS = Path(__file__).parents[1] / "model_cards"
 RECIPE = Recipe(model={"embedding_size": 8, "hidden_size": 8}, max_epochs=2, min_frequency=1, word_vectors=None)
@@ -98,18 +99,20 @@ def test_comparison_and_audit_come_in_when_they_were_recorded(result: RunResult)
     assert "| 0.250 (0.125 to 0.375) | 0.250 (0.125 to 0.375) | 0.0125 |" in card
 
 
-def test_python_of_the_card_runs_without_the_package(finished: Path, result: RunResult, tmp_path: Path) -> None:
+def test_python_of_the_card_runs_without_the_package(finished: Path, tmp_path: Path) -> None:
+    build_repository(finished, tmp_path / "card_repository", repo_id="./card_repository")
     blocks = re.findall(
-        r"```python\n(.*?)```", render_card(replace(result, repository={"id": "./card_run"})), re.DOTALL
+        r"```python\n(.*?)```", (tmp_path / "card_repository" / "README.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert len(blocks) == 2
     code = "import sys; sys.modules['hf_lstm_attn'] = None\n" + "\n".join(blocks)
     environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": ""}
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=finished.parent, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     assert "'label':" in run.stdout
+    assert "'word':" in run.stdout
 
 
 @pytest.mark.parametrize("license_name", ["unknown", ""])

@@ -258,8 +258,8 @@ def test_a_push_is_one_commit_to_a_space(hub: LoopbackHub, capsys: pytest.Captur
         (["you/model"], 2, "Expected -o FOLDER or --repo-id"),
         (["you/model", "-o", "new", "--private"], 2, "Expected --repo-id"),
         (["FOLDER", "--repo-id", "you/demo"], 2, "Expected a model on the Hub"),
-        (["model", "-o", "new"], 1, "Expected a model NAME/MODEL"),
-        (["you/mo del", "-o", "new"], 1, "Expected a model NAME/MODEL"),
+        (["model", "-o", "new"], 1, "Expected a repository NAME/MODEL"),
+        (["you/mo del", "-o", "new"], 1, "Expected a repository NAME/MODEL"),
         (["you/model", "-o", "FOLDER"], 1, "Expected no files in"),
     ],
 )
