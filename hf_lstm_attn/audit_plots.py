@@ -79,7 +79,7 @@ def _draw_tau(axis: Axes, kendall_tau: Mapping[str, Mapping[str, float]]) -> Non
     names = [METHOD_STYLES[method]["label"] for method in methods]
     values = [[1.0 if one == other else kendall_tau[one].get(other, np.nan) for other in methods] for one in methods]
     seaborn.heatmap(
-        np.array(values).reshape(len(methods), len(methods)),
+        np.array(values).reshape(len(methods), len(methods)).round(2) + 0.0,  # no -0.00
         annot=True,
         fmt=".2f",
         cmap=SIGNED_SHADES,
