@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import audit, compare, demo, evaluate, explain, package, predict, push, space, train, verify
+from .commands import audit, compare, demo, evaluate, explain, package, predict, pretrain, push, space, train, verify
 from .commands.common import UsageError, warn
 
 COMMANDS = {
     "train": (train, "train a model and leave a run folder"),
+    "pretrain": (pretrain, "train language models to start a classifier from"),
     "evaluate": (evaluate, "measure a model on a split"),
     "predict": (predict, "label texts"),
     "compare": (compare, "train the baselines too, and compare"),
@@ -60,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(f"hf-lstm-attn {options.command}: {error}")
         return FAILED
     except KeyboardInterrupt:
-        hint = " Continue with the same command and --resume." if options.command in ("train", "compare") else ""
+        hint = (
+            " Continue with the same command and --resume."
+            if options.command in ("train", "pretrain", "compare")
+            else ""
+        )
         warn(f"\nInterrupted.{hint}")
         return INTERRUPTED
     return 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .archives import is_semeval_folder
-from .readers import READERS
+from .readers import PEEKED_LINES, READERS
 from .sources import NAMED_PLACES, SENTIMENTS, Rows, find_label_names, load_rows, open_source
 
 if TYPE_CHECKING:
@@ -247,24 +247,40 @@ def load_split(spec: DatasetSpec, split: str) -> Dataset:
 
 
 def load_unlabelled(spec: DatasetSpec, *, exclude: Iterable[str] = ()) -> list[str]:
-    """Texts of `spec.unlabelled`, less those that equal one of `exclude` but for case and white space.
+    """Texts of `spec.unlabelled`, or all texts of data without labels, less those of `exclude` (`drop_texts`).
 
-    Pass the test texts as `exclude`: word vectors must not have seen them. Raises ValueError when the data set has no
-    unlabelled texts.
+    Pass the test texts as `exclude`: neither word vectors nor language models may have seen them. Raises ValueError
+    when the data set has labels and no unlabelled texts.
     """
-    if not spec.unlabelled:
-        known = ", ".join(name for name, other in DATASETS.items() if other.unlabelled)
-        raise ValueError(
-            f"Expected a data set with unlabelled texts ({known}); found {spec.name} at {spec.path}. "
-            "Train the word vectors on the training texts."
-        )
-    excluded = {_fold(text) for text in exclude}
+    places = spec.unlabelled
+    if not places:
+        if has_labels(spec):
+            known = ", ".join(name for name, other in DATASETS.items() if other.unlabelled)
+            raise ValueError(
+                f"Expected a data set with unlabelled texts ({known}), or data without labels; found {spec.name} at "
+                f"{spec.path}. Use the training texts alone."
+            )
+        places = ((None, "train"),)
     texts: list[str] = []
-    for config_name, split in spec.unlabelled:
+    for config_name, split in places:
         source = open_source(replace(spec, config_name=config_name or spec.config_name), labelled=False)
-        rows = (row for _, row, _ in source.read(split) if row is not None)
-        texts += [text for row in rows if (text := source.read_text(row)) and _fold(text) not in excluded]
-    return texts
+        texts += [text for _, row, _ in source.read(split) if row is not None and (text := source.read_text(row))]
+    return drop_texts(texts, exclude)
+
+
+def drop_texts(texts: Iterable[str], exclude: Iterable[str]) -> list[str]:
+    """`texts` less those that equal one of `exclude` but for case and white space."""
+    excluded = {_fold(text) for text in exclude}
+    return [text for text in texts if _fold(text) not in excluded]
+
+
+def has_labels(spec: DatasetSpec) -> bool:
+    """Whether most of the first rows of train have both columns of the spec."""
+    try:
+        rows = [row for _, row, _ in itertools.islice(open_source(spec).read("train"), PEEKED_LINES)]
+    except ValueError:  # no such column
+        return False
+    return 2 * sum(row is not None for row in rows) > len(rows)
 
 
 def _plan_splits(spec: DatasetSpec, protocol: str, stored: Sequence[str]) -> tuple[tuple[str, ...], dict[str, float]]:

@@ -317,8 +317,9 @@ def _render_splits(result: RunResult) -> str:
 def _render_settings(result: RunResult) -> str:
     recipe = {name: value for name, value in result.request["recipe"].items() if name not in ("model", "arguments")}
     settings = {**recipe, **result.request["recipe"]["model"], **result.request["recipe"]["arguments"]}
-    if vectors := settings["word_vectors"]:
-        settings["word_vectors"] = Path(vectors).name  # of a file, not where it lay
+    for name in ("word_vectors", "init_from"):
+        if path := settings.get(name):
+            settings[name] = Path(path).name  # not where it lay
     rows = [["setting", "value"], *([f"`{name}`", escape(_show(value))] for name, value in settings.items())]
     return render_markdown_table(rows)
 

@@ -60,6 +60,18 @@ def permute_positions(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor
     return states.reshape(-1, features).index_select(0, (order + row_starts).flatten()).view(batch, seq_len, features)
 
 
+def run_lstm(
+    lstm: nn.LSTM, inputs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """(batch, seq_len, features) -> states (batch, seq_len, hidden_size), and the state in which the LSTM ends."""
+    if inputs.is_cuda and not torch.compiler.is_compiling():
+        lstm.flatten_parameters()  # cuDNN wants its weights in one piece; loading scatters them
+    if inputs.device.type == "cpu" and not CPU_AUTOCASTS_LSTM:
+        with torch.autocast("cpu", enabled=False):
+            return lstm(inputs.to(next(lstm.parameters()).dtype), state)
+    return lstm(inputs, state)
+
+
 class LstmAttnEncoder(nn.Module):
     """One LSTM stack per direction, each over the padded batch.
 
@@ -92,14 +104,7 @@ class LstmAttnEncoder(nn.Module):
 
     @staticmethod
     def _read(lstm: nn.LSTM, inputs_embeds: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-        inputs = permute_positions(inputs_embeds, order)
-        if inputs.is_cuda and not torch.compiler.is_compiling():
-            lstm.flatten_parameters()  # cuDNN wants its weights in one piece; loading scatters them
-        if inputs.device.type == "cpu" and not CPU_AUTOCASTS_LSTM:
-            with torch.autocast("cpu", enabled=False):
-                states = lstm(inputs.to(next(lstm.parameters()).dtype))[0]
-        else:
-            states = lstm(inputs)[0]
+        states, _ = run_lstm(lstm, permute_positions(inputs_embeds, order))
         return permute_positions(states, order.argsort(dim=1))
 
 

@@ -55,9 +55,9 @@ def open_source(spec: DatasetSpec, *, labelled: bool = True) -> Source:
         if splits := archives.find_acl_imdb_splits(path):
             return Source(spec.path, tuple(splits), lambda split: _place(split, archives.read_acl_imdb(path, split)))
         if archives.is_semeval_folder(path):
-            return _open_files(spec, archives.find_semeval_files(path))
+            return _open_files(spec, archives.find_semeval_files(path), labelled=labelled)
     elif path.is_file():
-        return _open_files(spec, [path])
+        return _open_files(spec, [path], labelled=labelled)
     elif path.suffix.lower() in readers.READERS or path.is_absolute() or spec.path.startswith((".", "~")):
         raise FileNotFoundError(f"Expected a file or folder at {path}; found nothing. Correct the path.")
     return _open_hub_layout(spec, labelled=labelled)
@@ -67,16 +67,19 @@ def _place(name: str, records: Iterable[readers.Record]) -> Stored:
     return ((f"{name}:{line}", row, problem) for line, row, problem in records)
 
 
-def _open_files(spec: DatasetSpec, files: Sequence[Path]) -> Source:
-    """Files whose rows together are `train`."""
+def _open_files(spec: DatasetSpec, files: Sequence[Path], *, labelled: bool) -> Source:
+    """Files whose rows together are `train`. Without labels, a `.txt` file has a text per line."""
     text_column, label_column = spec.text_column, spec.label_column
-    is_semeval = any(
+    is_semeval = labelled and any(
         archives.is_semeval_file(file, text_column=text_column, label_column=label_column) for file in files
     )
 
     def read_stored(split: str) -> Stored:
         for file in files:
-            rows = archives.read_labelled(file, text_column=text_column, label_column=label_column)
+            if labelled:
+                rows = archives.read_labelled(file, text_column=text_column, label_column=label_column)
+            else:
+                rows = readers.read_records(file, text_column=text_column)
             yield from _place(file.name, rows)
 
     escapes = spec.escapes and not is_semeval

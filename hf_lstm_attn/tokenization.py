@@ -235,6 +235,15 @@ def build_tokenizer(
     )
 
 
+def set_length(
+    tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], max_length: int | str, truncation_side: str
+) -> None:
+    """Give a tokenizer the `max_length` and `truncation_side` that `build_tokenizer` would, and keep its vocabulary."""
+    _check_max_length(max_length)
+    tokenizer.model_max_length = _compute_max_length(max_length, tokenizer.backend_tokenizer, list(texts))
+    tokenizer.truncation_side = truncation_side
+
+
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
     """Write `tokenizer` to `folder` so that plain `AutoTokenizer` loads it, on transformers 4 (from 4.51) and 5 alike.
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -34,9 +32,11 @@ from .examples import record_examples
 from .limits import measure_limits, score_widget_texts
 from .metrics import confusion_matrix
 from .model_card import save_figures
+from .pretrained import PretrainingResult, choose_model_fields, load_encoder, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
-from .results import PUSHED_FILE, RESULTS_FILE, RunResult, describe_machine, describe_versions, save_json
-from .tokenization import build_tokenizer, save_tokenizer
+from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
+from .run_folder import CHECKPOINTS, INITIAL_MODEL, REQUEST_FILE, Clock, begin_folder, check_folder, check_request
+from .tokenization import build_tokenizer, save_tokenizer, set_length
 from .trainer import (
     build_arguments,
     build_balanced_loss,
@@ -46,11 +46,8 @@ from .trainer import (
     predict_logits,
     select_metrics,
 )
-from .word_vectors import build_embedding, load_word_vectors, train_word_vectors
+from .word_vectors import initialize_embedding
 
-CHECKPOINTS = "checkpoints"  # lives while a run does
-REQUEST_FILE = "request.json"
-INITIAL_MODEL = "initial"
 TRAIN_ROWS_EVALUATED = 2_500
 
 
@@ -99,20 +96,24 @@ def train(
         "seed": seed,
         "limit": limit,
     }
+    if recipe.init_from is not None:
+        pretraining = load_pretraining(recipe.init_from, dataset=spec.name, protocol=protocol)
+        choose_model_fields(pretraining, recipe)  # raises before anything is overwritten
+        request["pretraining"] = pretraining.summarize()
     request = json.loads(json.dumps(request))  # as a resumed run will read it
     if resume and (output_dir / RESULTS_FILE).is_file():
         finished = RunResult.load(output_dir)
-        _check_request(request, finished.request)
+        check_request(request, finished.request)
         shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
         say(f"{output_dir} is finished; nothing to resume.")
         return finished
-    _check_folder(output_dir, resume=resume, overwrite=overwrite)
+    check_folder(output_dir, RESULTS_FILE, resume=resume, overwrite=overwrite)
     checkpoints = output_dir / CHECKPOINTS
     is_begun = resume and (checkpoints / REQUEST_FILE).is_file()
     if is_begun:
-        _check_request(request, json.loads((checkpoints / REQUEST_FILE).read_text(encoding="utf-8")))
+        check_request(request, json.loads((checkpoints / REQUEST_FILE).read_text(encoding="utf-8")))
 
-    clock = _Clock()
+    clock = Clock()
     splits = load_splits(spec, protocol=protocol, limit=limit)
     say(_describe_splits(splits))
     clock.lap("data")
@@ -124,7 +125,7 @@ def train(
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
         model, tokenizer = _build_model(splits, recipe, seed, say)
-        _begin_folder(output_dir, request, model, tokenizer)
+        begin_folder(output_dir, request, model, tokenizer)
     clock.lap("vocabulary_and_word_vectors")
 
     train_rows = encode(splits.train, tokenizer)
@@ -228,61 +229,6 @@ def train(
     return result
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._first = self._last = time.monotonic()
-
-    def total(self) -> float:
-        return round(time.monotonic() - self._first, 3)
-
-    def lap(self, stage: str) -> None:
-        now = time.monotonic()
-        self.seconds[stage] = round(now - self._last, 3)
-        self._last = now
-
-
-def _check_folder(output_dir: Path, *, resume: bool, overwrite: bool) -> None:
-    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
-        return
-    is_run = (output_dir / RESULTS_FILE).is_file() or (output_dir / CHECKPOINTS / INITIAL_MODEL).is_dir()
-    if not is_run:
-        raise FileExistsError(f"Expected a new or empty folder; found other files at {output_dir}. Choose another one.")
-    if not resume and not overwrite:
-        raise FileExistsError(
-            f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue it, "
-            "overwrite=True (--overwrite) to replace it, or another folder."
-        )
-
-
-def _begin_folder(
-    output_dir: Path,
-    request: dict[str, Any],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-) -> None:
-    """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
-    record = output_dir / PUSHED_FILE
-    pushed = record.read_bytes() if record.is_file() else None
-    if output_dir.exists():
-        shutil.rmtree(output_dir)
-    folder = output_dir / CHECKPOINTS / INITIAL_MODEL
-    model.save_pretrained(folder)
-    if pushed is not None:
-        record.write_bytes(pushed)
-    save_tokenizer(tokenizer, folder)
-    save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
-
-
-def _check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
-    differing = [name for name in request if request[name] != begun.get(name)]
-    if differing:
-        raise ValueError(
-            f"Expected the settings the run was started with; found another {', '.join(differing)}. "
-            "Resume with the same arguments, or start in another folder."
-        )
-
-
 def _describe_splits(splits: Splits) -> str:
     synthetic = " (synthetic)" if splits.spec.synthetic else ""
     sizes = ", ".join(f"{row['rows']:,} {split}" for split, row in splits.summary["splits"].items())
@@ -300,15 +246,21 @@ def _build_model(
     splits: Splits, recipe: Recipe, seed: int, say: Callable[[str], None]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     texts = list(splits.train["text"])
-    if recipe.word_vectors == "unlabelled":
-        texts += load_unlabelled(splits.spec, exclude=splits.test["text"])
-    tokenizer = build_tokenizer(
-        texts,
-        rules=splits.spec.rules,
-        min_frequency=recipe.min_frequency,
-        max_length=recipe.max_length,
-        truncation_side=recipe.truncation_side,
-    )
+    if recipe.init_from is None:
+        if recipe.word_vectors == "unlabelled":
+            texts += load_unlabelled(splits.spec, exclude=splits.test["text"])
+        tokenizer = build_tokenizer(
+            texts,
+            rules=splits.spec.rules,
+            min_frequency=recipe.min_frequency,
+            max_length=recipe.max_length,
+            truncation_side=recipe.truncation_side,
+        )
+        fields = recipe.model
+    else:
+        fields = choose_model_fields(PretrainingResult.load(recipe.init_from), recipe)
+        tokenizer = AutoTokenizer.from_pretrained(recipe.init_from)
+        set_length(tokenizer, texts, recipe.max_length, recipe.truncation_side)
     names = splits.label_names
     config = AutoConfig.for_model(
         recipe.architecture,
@@ -318,20 +270,16 @@ def _build_model(
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},
         problem_type="single_label_classification",
-        **recipe.model,
+        **fields,
     )
     model = AutoModelForSequenceClassification.from_config(config)
     say(f"Vocabulary of {len(tokenizer):,} words; texts cut at {tokenizer.model_max_length} words.")
-    if recipe.word_vectors is not None:
-        if recipe.word_vectors in ("train", "unlabelled"):
-            say(f"Training word vectors on {len(texts):,} texts.")
-            vectors = train_word_vectors(texts, tokenizer, size=config.embedding_size, seed=seed, say=say)
-        else:
-            vectors = load_word_vectors(Path(recipe.word_vectors), tokenizer.get_vocab(), size=config.embedding_size)
+    if recipe.init_from is not None:
+        load_encoder(model, recipe.init_from)
+        say(f"Embedding and LSTMs from {recipe.init_from}.")
+    elif recipe.word_vectors is not None:
         embedding = model.get_input_embeddings()
-        weights = build_embedding(vectors, tokenizer, embedding.weight.detach().numpy())
-        embedding.weight.data = torch.from_numpy(weights)
-        say(f"Word vectors for {len(vectors):,} of {len(tokenizer):,} words.")
+        initialize_embedding(embedding, recipe.word_vectors, texts, tokenizer, seed=seed, say=say)
     return model, tokenizer
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 SKIP_GRAM_EPOCHS = 5
@@ -127,3 +129,24 @@ def build_embedding(
         if token in vectors and index != tokenizer.pad_token_id:
             weights[index] = vectors[token]
     return weights
+
+
+def initialize_embedding(
+    embedding: nn.Embedding,
+    source: str,
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    seed: int,
+    say: Callable[[str], None],
+) -> None:
+    """Fill `embedding` with skip-gram vectors of `texts` (`source` "train" or "unlabelled") or with those of a file."""
+    size = embedding.embedding_dim
+    if source in ("train", "unlabelled"):
+        say(f"Training word vectors on {len(texts):,} texts.")
+        vectors = train_word_vectors(texts, tokenizer, size=size, seed=seed, say=say)
+    else:
+        vectors = load_word_vectors(Path(source), tokenizer.get_vocab(), size=size)
+    weights = build_embedding(vectors, tokenizer, embedding.weight.detach().numpy())
+    embedding.weight.data = torch.from_numpy(weights)
+    say(f"Word vectors for {len(vectors):,} of {len(tokenizer):,} words.")

@@ -111,11 +111,11 @@ def build_recipe(options: argparse.Namespace) -> Any:
     if options.float32:
         recipe = replace(recipe, low_precision=False)
     return replace(
-        recipe, arguments=recipe.arguments | _given(arguments), model=recipe.model | _given(model), **_given(fields)
+        recipe, arguments=recipe.arguments | given(arguments), model=recipe.model | given(model), **given(fields)
     )
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 

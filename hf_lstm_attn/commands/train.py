@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--license", help="of data of your own, as the Hub names it (mit, cc-by-4.0); a card needs it")
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
+    parser.add_argument(
+        "--init-from", metavar="FOLDER", help="start from the vocabulary, embedding and LSTMs that pretrain left there"
+    )
     group = parser.add_argument_group("Hub")
     group.add_argument("--push-to-hub", action="store_true", help="push the run when it is finished")
     group.add_argument("--repo-id", metavar="NAME/MODEL", help="repository to push to; created if there is none")
@@ -36,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train a model, evaluate it once on the test split, and leave a run folder that from_pretrained loads."""
+    from dataclasses import replace
+
     from .. import training
     from ..data import resolve_spec
     from ..hub import HubError, check_can_push
@@ -44,12 +49,14 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError("Expected --push-to-hub and --repo-id together; found one of them. Pass both or none.")
     if options.push_to_hub:
         check_can_push(options.repo_id)
+    if options.init_from is not None and options.word_vectors is not None:
+        raise UsageError("Expected --init-from or --word-vectors; found both. Pass one of them.")
     spec = resolve_spec(options.dataset, **data_choices(options), license=options.license)
     output_dir = options.output_dir or Path("runs") / spec.name
     result = training.train(
         spec,
         output_dir,
-        recipe=build_recipe(options),
+        recipe=replace(build_recipe(options), init_from=options.init_from),
         protocol=options.protocol,
         seed=options.seed,
         limit=options.limit,

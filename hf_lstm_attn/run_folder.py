@@ -1,0 +1,72 @@
+"""What a run folder holds while its run lasts, and who may write there."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from .results import PUSHED_FILE, save_json
+from .tokenization import save_tokenizer
+
+CHECKPOINTS = "checkpoints"  # lives while a run does
+REQUEST_FILE = "request.json"
+INITIAL_MODEL = "initial"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._first = self._last = time.monotonic()
+
+    def total(self) -> float:
+        return round(time.monotonic() - self._first, 3)
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._last, 3)
+        self._last = now
+
+
+def check_folder(output_dir: Path, results_file: str, *, resume: bool, overwrite: bool) -> None:
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return
+    is_run = (output_dir / results_file).is_file() or (output_dir / CHECKPOINTS / INITIAL_MODEL).is_dir()
+    if not is_run:
+        raise FileExistsError(f"Expected a new or empty folder; found other files at {output_dir}. Choose another one.")
+    if not resume and not overwrite:
+        raise FileExistsError(
+            f"Expected a new or empty folder; found a run in {output_dir}. Pass resume=True (--resume) to continue it, "
+            "overwrite=True (--overwrite) to replace it, or another folder."
+        )
+
+
+def begin_folder(
+    output_dir: Path,
+    request: dict[str, Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """Keep the untrained model, so that a resumed run need not train word vectors again, then what was asked for."""
+    record = output_dir / PUSHED_FILE
+    pushed = record.read_bytes() if record.is_file() else None
+    if output_dir.exists():
+        shutil.rmtree(output_dir)
+    folder = output_dir / CHECKPOINTS / INITIAL_MODEL
+    model.save_pretrained(folder)
+    if pushed is not None:
+        record.write_bytes(pushed)
+    save_tokenizer(tokenizer, folder)
+    save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
+
+
+def check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
+    differing = [name for name in request if request[name] != begun.get(name)]
+    if differing:
+        raise ValueError(
+            f"Expected the settings the run was started with; found another {', '.join(differing)}. "
+            "Resume with the same arguments, or start in another folder."
+        )
