@@ -16,8 +16,8 @@ from .configuration_lstm_attn import LstmAttnConfig
 from .data import DatasetSpec, resolve_spec
 from .modeling_language_model import LanguageModel
 from .modeling_lstm_attn import LstmAttnModel
-from .pretrained import PRETRAINING_FILE, PretrainingResult
 from .pretraining_loop import PretrainingLoop, PretrainingRecipe
+from .pretraining_result import PRETRAINING_FILE, PretrainingResult
 from .results import describe_machine, describe_versions, save_json
 from .run_folder import CHECKPOINTS, INITIAL_MODEL, REQUEST_FILE, Clock, begin_folder, check_folder, check_request
 from .text_stream import (

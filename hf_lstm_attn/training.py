@@ -32,7 +32,7 @@ from .examples import record_examples
 from .limits import measure_limits, score_widget_texts
 from .metrics import confusion_matrix
 from .model_card import save_figures
-from .pretrained import PretrainingResult, choose_model_fields, load_encoder, load_pretraining
+from .pretraining_result import PretrainingResult, choose_model_fields, load_encoder, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
 from .run_folder import CHECKPOINTS, INITIAL_MODEL, REQUEST_FILE, Clock, begin_folder, check_folder, check_request

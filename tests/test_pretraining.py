@@ -15,9 +15,9 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, Recipe, RunResult, resolve_spec, train
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.modeling_language_model import LanguageModel, draw_candidates
-from hf_lstm_attn.pretrained import PretrainingResult, load_encoder
 from hf_lstm_attn.pretraining import pretrain
 from hf_lstm_attn.pretraining_loop import PretrainingRecipe, evaluate_language_model
+from hf_lstm_attn.pretraining_result import PretrainingResult, load_encoder
 from hf_lstm_attn.text_stream import build_streams, choose_parts, hold_out, load_texts
 
 TINY = PretrainingRecipe(

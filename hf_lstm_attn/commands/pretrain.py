@@ -42,9 +42,9 @@ def run(options: argparse.Namespace) -> None:
     """Train a forward and a backward language model on texts, labelled or not, and leave a folder for train
     --init-from. Texts that train would validate or test on are not read."""
     from ..data import resolve_spec
-    from ..pretrained import PRETRAINING_FILE
     from ..pretraining import pretrain
     from ..pretraining_loop import PretrainingRecipe
+    from ..pretraining_result import PRETRAINING_FILE
 
     if options.epochs is not None and options.steps is not None:
         raise UsageError("Expected --epochs or --steps; found both. Pass one of them.")
