@@ -38,7 +38,8 @@ class NumpyClassifier:
     @property
     def label_names(self) -> list[str]:
         """Class names in id order."""
-        return list(self.config["id2label"].values())
+        names = self.config["id2label"]
+        return [names[str(index)] for index in range(len(names))]
 
     def predict(self, texts: Iterable[str]) -> Iterator[dict[str, float]]:
         """Each text's scores, class name -> probability, highest first."""

@@ -133,6 +133,12 @@ def test_predict_reads_standard_input(run_folder: Path) -> None:
     assert run.stderr == b""
 
 
+def test_bytes_that_are_no_text_are_read_as_such() -> None:
+    run = hf_lstm_attn("predict", "caf\udce9, a fine place")  # how Python passes on a byte that is no UTF-8
+    assert run.returncode == 0, run.stderr
+    assert "caf\ufffd, a fine place".encode() in run.stdout
+
+
 WRONG_USES = [
     ([], "COMMAND"),
     (["polish"], "polish"),

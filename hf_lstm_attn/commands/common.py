@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ class UsageError(ValueError):
 
 def warn(message: str) -> None:
     print(message, file=sys.stderr)
+
+
+def decode_argument(text: str) -> str:
+    """A text of the command line: bytes that are no UTF-8 arrive as lone surrogates, which are no text."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def positive_int(text: str) -> int:

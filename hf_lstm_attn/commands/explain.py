@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_model_option, choose_model, warn
+from .common import UsageError, add_model_option, choose_model, decode_argument, warn
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
@@ -80,8 +80,7 @@ def _read_text(options: argparse.Namespace) -> str:
     from ..readers import check_file, open_lines, read_records
 
     if options.text is not None:
-        # Bytes of the command line that are no UTF-8 arrive as lone surrogates, which are no text.
-        return os.fsencode(options.text).decode("utf-8", "replace")
+        return decode_argument(options.text)
     if options.input not in (None, "-"):
         path = check_file(options.input)
         if path.suffix.lower() != ".txt":

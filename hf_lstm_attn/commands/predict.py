@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, add_model_option, choose_model, positive_int, warn
+from .common import UsageError, add_model_option, choose_model, decode_argument, positive_int, warn
 
 if TYPE_CHECKING:
     from ..readers import Record
@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> None:
     if options.texts and options.input:
         raise UsageError("Expected texts or --input; found both. Pass one of them.")
     if options.texts:
-        records: Iterable[Record] = (Record(i, {"text": text}, None) for i, text in enumerate(options.texts, start=1))
+        texts = map(decode_argument, options.texts)
+        records: Iterable[Record] = (Record(i, {"text": text}, None) for i, text in enumerate(texts, start=1))
     elif options.input:
         records = read_records(options.input, text_column=options.text_column)
     elif sys.stdin.isatty():
