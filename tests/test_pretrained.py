@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 from transformers import AutoModelForSequenceClassification
 
 from hf_lstm_attn import (
@@ -123,8 +124,6 @@ def test_numpy_says_what_any_architecture_says(choices: dict[str, object], made:
     config.update(choices)
     model = LstmAttnForSequenceClassification(config)
     config.save_pretrained(folder)
-    from safetensors.numpy import save_file
-
     save_file(encode_weights({name: tensor.numpy() for name, tensor in model.state_dict().items()}), folder / WEIGHTS)
     texts = ["a fine film", "", "dull"]
     expected = predict(load_stored(folder), texts)
