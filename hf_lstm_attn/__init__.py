@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
     from .pipeline_lstm_attn import LstmAttnPipeline
     from .prediction import load_classifier, predict
+    from .pretrained_models import list_pretrained, load_pretrained
     from .recipes import RECIPES, Recipe
     from .results import RunResult
     from .tokenization import build_tokenizer, save_tokenizer
@@ -38,6 +39,7 @@ _MODULES = {
     "modeling_lstm_attn": ("LstmAttnForSequenceClassification", "LstmAttnModel"),
     "pipeline_lstm_attn": ("LstmAttnPipeline",),
     "prediction": ("load_classifier", "predict"),
+    "pretrained_models": ("list_pretrained", "load_pretrained"),
     "recipes": ("RECIPES", "Recipe"),
     "results": ("RunResult",),
     "tokenization": ("build_tokenizer", "save_tokenizer"),
@@ -66,7 +68,9 @@ __all__ = [
     "build_tokenizer",
     "evaluate_model",
     "explain",
+    "list_pretrained",
     "load_classifier",
+    "load_pretrained",
     "load_splits",
     "predict",
     "render_card",

@@ -7,6 +7,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+import wrapt
 
 from . import __version__
 from .commands import audit, compare, demo, evaluate, explain, package, predict, pretrain, push, space, train, verify
@@ -72,17 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare_libraries() -> None:
-    """Settings that libraries read when they load."""
+    """Settings that libraries read when they load, and what is to be said to them once a command has loaded them."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     # OpenMP's threads wait for each other in a loop. Where another process takes a core, long waits made a training
     # step several times slower; short ones cost an idle machine nothing.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     logging.captureWarnings(True)
-    import datasets
-    import transformers
+    wrapt.register_post_import_hook(_silence_transformers, "transformers")
+    wrapt.register_post_import_hook(_silence_datasets, "datasets")
 
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+
+def _silence_transformers(_: Any) -> None:
+    from transformers import logging  # the argument is the module that transformers replaces while it loads
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _silence_datasets(datasets: Any) -> None:
     datasets.disable_progress_bars()
 
 

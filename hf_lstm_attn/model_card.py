@@ -33,12 +33,13 @@ METRIC_TITLES = {
 
 def render_card(result: RunResult) -> str:
     """The card: metadata that the Hub reads, then Markdown. Where `result.repository` has no id of the model's place on
-    the Hub, the lines that load it name a place to fill in.
+    the Hub, the lines that load it name a place to fill in. A built-in model's card has no figures.
 
     Raises:
         ValueError: if the licence of the training data is unknown.
     """
-    repo_id = result.repository.get("id") or f"you/lstm-attn-{result.dataset['name']}"
+    built_in = result.repository.get("built_in")
+    repo_id = built_in or result.repository.get("id") or f"you/lstm-attn-{result.dataset['name']}"
     card = ModelCard.from_template(
         build_card_data(result, model_name=repo_id.rpartition("/")[2]),
         template_str=TEMPLATE.read_text(encoding="utf-8"),
@@ -215,15 +216,17 @@ def _collect_values(result: RunResult, repo_id: str) -> dict[str, Any]:
     return {
         "result": result,
         "repo_id": repo_id,
+        "built_in": result.repository.get("built_in"),
+        "stored_test": result.repository.get("test"),
         "title": repo_id.rpartition("/")[2],
         "escape": escape,
         "spec": spec,
         "hub_id": hub_id,
         "labels": " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
-        "figures": list(list_figures(result)),
+        "figures": [] if "built_in" in result.repository else list(list_figures(result)),
         "layers": describe_layers(result),
         "is_attentive": result.model["model_type"] == "lstm_attn",
-        "heatmaps": _select_heatmaps(result),
+        "heatmaps": [] if "built_in" in result.repository else _select_heatmaps(result),
         "python_text": json.dumps(text, ensure_ascii=False),
         "shell_text": shlex.quote(text),
         "best_metric": METRIC_TITLES[spec["best_metric"]],

@@ -12,12 +12,14 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Text
 from .memory import keep_freed_memory
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .pipeline_lstm_attn import LstmAttnPipeline
+from .pretrained_models import find_pretrained, load_stored
 
 CHUNK = 1_024  # texts held in memory, and sorted by length to waste little on padding
 
 
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
-    """The text-classification pipeline of a run folder, a model folder or a Hub id, on a GPU if there is one.
+    """The text-classification pipeline of a run folder, a model folder, a Hub id or a built-in model's name, on a GPU
+    if there is one.
 
     For this package's models it is an `LstmAttnPipeline`, which adds words and weights on request.
 
@@ -29,6 +31,8 @@ def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClass
         FileNotFoundError: if there is neither such a folder nor such a repository.
     """
     keep_freed_memory()
+    if (built_in := find_pretrained(model)) is not None:
+        return load_stored(built_in, calibrated=calibrated)
     path = Path(model)
     if path.is_dir() and not (path / "config.json").is_file():
         raise FileNotFoundError(

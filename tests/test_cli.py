@@ -30,17 +30,28 @@ def hf_lstm_attn(*arguments: str, stdin: bytes | None = None) -> subprocess.Comp
     return subprocess.run(command, input=stdin, capture_output=True, check=False)
 
 
+def list_loaded(*arguments: str) -> list[str]:
+    """Which of the heavy packages a command loads."""
+    code = (
+        "import sys; from hf_lstm_attn.cli import main\n"
+        f"try: main({list(arguments)!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = 'torch transformers datasets numpy pyarrow sklearn scipy gensim matplotlib'\n"
+        "print(*(name for name in heavy.split() if name in sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()[-1].split()
+
+
 def test_help_and_version_load_nothing_heavy() -> None:
     for option in ("--help", "--version"):
-        code = (
-            "import sys; from hf_lstm_attn.cli import main\n"
-            f"try: main([{option!r}])\n"
-            "except SystemExit: pass\n"
-            "print(sorted({'torch', 'transformers', 'datasets', 'numpy', 'pyarrow'} & set(sys.modules)))"
-        )
-        output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        assert output.splitlines()[-1] == "[]"
-        assert option == "--help" or f"hf-lstm-attn {__version__}" in output
+        assert list_loaded(option) == []
+    assert list_loaded("predict", "--help") == []
+    assert f"hf-lstm-attn {__version__}".encode() in hf_lstm_attn("--version").stdout
+
+
+def test_first_prediction_of_a_built_in_model_waits_for_nothing_heavy() -> None:
+    assert list_loaded("predict", "A fine film.") == ["numpy"]
 
 
 def test_train_prints_a_table_of_the_three_splits(
@@ -122,16 +133,20 @@ def test_predict_reads_standard_input(run_folder: Path) -> None:
     assert run.stderr == b""
 
 
+def test_bytes_that_are_no_text_are_read_as_such() -> None:
+    run = hf_lstm_attn("predict", "caf\udce9, a fine place")  # how Python passes on a byte that is no UTF-8
+    assert run.returncode == 0, run.stderr
+    assert "caf\ufffd, a fine place".encode() in run.stdout
+
+
 WRONG_USES = [
     ([], "COMMAND"),
     (["polish"], "polish"),
-    (["predict"], "--model"),
     (["predict", "-m", "x", "-i", "y", "text"], "both"),
     (["train", "imdb", "--epochs", "0"], "at least 1"),
     (["push", "x"], "--repo-id"),
     (["train", "imdb", "--push-to-hub"], "--repo-id"),
     (["train", "imdb", "--repo-id", "you/model"], "--push-to-hub"),
-    (["explain", "text"], "--model"),
     (["explain", "-m", "x", "-i", "y.txt", "text"], "both"),
     (["explain", "-m", "x", "text", "-o", "y.pdf"], ".html, .png, .json"),
     (["explain", "-m", "x", "text", "-o", "y.png", "--method", "all"], "Choose one"),

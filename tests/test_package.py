@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +28,12 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     files = "py.typed samples/reviews/train.jsonl samples/tweets/README.md modeling_lstm_attn.py explanation_page.css"
     for name in (*files.split(), "explanation_page.js", "space/app.py", "space/README.md", "space/requirements.txt"):
         assert f"hf_lstm_attn/{name}" in names
+    for name in ("imdb", "tweets"):
+        for (
+            file
+        ) in "README.md config.json results.json tokenizer.json tokenizer_config.json weights.safetensors".split():
+            assert f"hf_lstm_attn/pretrained/{name}/{file}" in names
+    assert wheel.stat().st_size < 15e6
 
 
 def test_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
@@ -38,9 +45,31 @@ def test_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
         "sys.exit(main(['train', 'sample-tweets', '-o', 'run', '--limit', '40', '--epochs', '1', "
         "'--word-vectors', 'none']))"
     )
-    command = [sys.executable, "-c", code, str(site)]
-    run = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
+    run_from(site, code, cwd=tmp_path)
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_built_in_models_of_the_wheel_answer_where_there_is_no_network(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    code = (
+        "import socket, sys\n"
+        "def refuse(*arguments): raise AssertionError(f'connects to {arguments}')\n"
+        "socket.socket.connect = socket.create_connection = refuse\n"
+        "import hf_lstm_attn; assert hf_lstm_attn.__file__.startswith(sys.argv[1])\n"
+        "from hf_lstm_attn.cli import main\n"
+        "sys.exit(main(['predict', 'What a wonderful film!', '--json']) or main(['predict', '-m', 'tweets', "
+        "'I hate mondays', '--json']) or main(['explain', 'What a wonderful film!', '--json']))"
+    )
+    answers = run_from(site, code, cwd=tmp_path, HF_HOME=str(tmp_path / "empty"), HF_HUB_OFFLINE="0").splitlines()
+    assert [json.loads(line)["label"] for line in answers[:2]] == ["positive", "negative"]
+    assert "wonderful" in "".join(answers[2:])
+
+
+def run_from(site: Path, code: str, *, cwd: Path, **variables: str) -> str:
+    """What a process prints that has the package from `site`."""
+    environment = {**os.environ, "PYTHONPATH": str(site), **variables}
+    command = [sys.executable, "-c", code, str(site)]
+    run = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout

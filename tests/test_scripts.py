@@ -75,8 +75,8 @@ def test_drift_of_a_card_is_found_and_named(tmp_path: Path) -> None:
     checked = collect(checkout, "--check")
     assert checked.returncode == 1
     assert [line.partition(". ")[0] for line in checked.stderr.splitlines()] == [
-        "model_cards/lstm-attn-imdb/README.md differs from results.json",
-        "model_cards/lstm-attn-tweets/README.md differs from results.json",
+        "model_cards/lstm-attn-imdb/README.md differs from the figures it comes from",
+        "model_cards/lstm-attn-tweets/README.md differs from the figures it comes from",
         "model_cards/report-lstm-attn-imdb/README.md shows curves.png: no such file",
     ]
 

@@ -14,7 +14,7 @@ AUDIT_FILE, PICTURE_FILE = "audit.json", "audit.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="run folder, model folder or Hub id")
+    parser.add_argument("model", help="run folder, model folder, Hub id or a built-in model: imdb, tweets")
     parser.add_argument("dataset", nargs="?", help="a data set's name (default: the one the run was trained on)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--n", type=positive_int, default=500, help="texts, drawn by the seed (default: %(default)s)")

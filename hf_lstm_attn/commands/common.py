@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ class UsageError(ValueError):
 
 def warn(message: str) -> None:
     print(message, file=sys.stderr)
+
+
+def decode_argument(text: str) -> str:
+    """A text of the command line: bytes that are no UTF-8 arrive as lone surrogates, which are no text."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def positive_int(text: str) -> int:
@@ -73,12 +79,31 @@ def data_choices(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("data", "config_name", "text_column", "label_column")}
 
 
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-m",
+        "--model",
+        help="run folder, model folder, Hub id, or a built-in model: imdb, tweets (default: the built-in imdb)",
+    )
+
+
+def choose_model(options: argparse.Namespace) -> str | Path:
+    """The model that the options name; without a name the built-in one, which standard error then tells about."""
+    from ..pretrained_models import DEFAULT, FOLDER, describe_pretrained
+
+    if options.model is not None:
+        return options.model
+    warn(f"Built-in model {describe_pretrained(DEFAULT)}. Choose another with --model.")
+    return FOLDER / DEFAULT
+
+
 def read_run_spec(folder: str | Path) -> DatasetSpec:
-    """The data set that a run was trained on."""
+    """The data set that a run, or a built-in model, was trained on."""
     from ..data import DatasetSpec
+    from ..pretrained_models import find_pretrained
     from ..results import RunResult
 
-    request = RunResult.load(folder).request["dataset"]
+    request = RunResult.load(find_pretrained(folder) or folder).request["dataset"]
     return DatasetSpec(**{name: _as_tuple(value) for name, value in request.items()})
 
 

@@ -9,7 +9,7 @@ from .common import add_data_options, print_table, spec_to_evaluate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="run folder, model folder or Hub id")
+    parser.add_argument("model", help="run folder, model folder, Hub id or a built-in model: imdb, tweets")
     parser.add_argument("dataset", nargs="?", help="a data set's name (default: the one the run was trained on)")
     parser.add_argument("--split", default="test", help="(default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, warn
+from .common import UsageError, add_model_option, choose_model, decode_argument, warn
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
@@ -21,7 +21,7 @@ MOST_CLASSES = 4  # of a model with many classes, those that a page explains: th
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", nargs="?", metavar="TEXT", help="without it, --input or standard input is read")
-    parser.add_argument("-m", "--model", required=True, help="run folder, model folder or Hub id")
+    add_model_option(parser)
     parser.add_argument(
         "-i", "--input", metavar="FILE", help="a .txt file that holds one text, or - for standard input"
     )
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     text = _read_text(options)
     from ..prediction import load_classifier
 
-    classifier = load_classifier(options.model)
+    classifier = load_classifier(choose_model(options))
     explanations = _explain(classifier, text, options)
     if options.output is not None:
         _write(explanations, options.output)
@@ -80,15 +80,14 @@ def _read_text(options: argparse.Namespace) -> str:
     from ..readers import check_file, open_lines, read_records
 
     if options.text is not None:
-        # Bytes of the command line that are no UTF-8 arrive as lone surrogates, which are no text.
-        return os.fsencode(options.text).decode("utf-8", "replace")
+        return decode_argument(options.text)
     if options.input not in (None, "-"):
         path = check_file(options.input)
         if path.suffix.lower() != ".txt":
             raise ValueError(f"Expected a .txt file that holds one text; found {path.name}. Pass the text itself.")
         return "".join(open_lines(path)).rstrip("\n")
     if sys.stdin.isatty() and options.input is None:
-        raise UsageError('Expected a text, --input FILE or standard input; found none. Try: explain "a text" -m MODEL.')
+        raise UsageError('Expected a text, --input FILE or standard input; found none. Try: explain "a text".')
     rows = (record.row for record in read_records(sys.stdin))
     return "\n".join(row["text"] for row in rows if row is not None).rstrip("\n")
 

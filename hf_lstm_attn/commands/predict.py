@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import UsageError, positive_int, warn
+from .common import UsageError, add_model_option, choose_model, decode_argument, positive_int, warn
 
 if TYPE_CHECKING:
     from ..readers import Record
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "texts", nargs="*", metavar="TEXT", help="texts; without any, --input or standard input is read"
     )
-    parser.add_argument("-m", "--model", required=True, help="run folder, model folder or Hub id")
+    add_model_option(parser)
     parser.add_argument(
         "-i", "--input", type=Path, metavar="FILE", help="CSV, TSV, JSONL, Parquet, or .txt: a text a line"
     )
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Label texts from the command line, a file or standard input. Rows keep their order; a row that cannot be read
     keeps its place, with an empty label and a note in the column "problem"."""
-    from ..prediction import load_classifier
     from ..readers import Record, read_records
     from ..writers import open_writer
 
     if options.texts and options.input:
         raise UsageError("Expected texts or --input; found both. Pass one of them.")
     if options.texts:
-        records: Iterable[Record] = (Record(i, {"text": text}, None) for i, text in enumerate(options.texts, start=1))
+        texts = map(decode_argument, options.texts)
+        records: Iterable[Record] = (Record(i, {"text": text}, None) for i, text in enumerate(texts, start=1))
     elif options.input:
         records = read_records(options.input, text_column=options.text_column)
     elif sys.stdin.isatty():
@@ -51,8 +51,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         records = read_records(sys.stdin)
     text_column = options.text_column if options.input else "text"
-    classifier = load_classifier(options.model, calibrated=options.calibrated)
-    labels = list(classifier.model.config.id2label.values())
+    labels, predict_scores = _load(options)
     columns = [
         "line",
         "text",
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     format = "jsonl" if options.json and options.output is None else None
     with open_writer(options.output, format, columns, overwrite=options.overwrite) as writer:
         counts = {"texts": 0, "problems": 0}
-        for row in _predict_rows(classifier, records, text_column, options):
+        for row in _predict_rows(predict_scores, records, text_column, options):
             counts["texts"] += 1
             counts["problems"] += row["problem"] is not None
             writer.write([row])
@@ -74,18 +73,39 @@ def run(options: argparse.Namespace) -> None:
         warn(f"Wrote {counts['texts']:,} rows to {options.output}.")
 
 
+def _load(options: argparse.Namespace) -> tuple[list[str], Callable[[Iterable[str]], Iterator[dict[str, float]]]]:
+    """The class names, and what scores texts: NumPy alone for a built-in model and a few texts, to answer at once."""
+    from functools import partial
+
+    from ..pretrained_models import find_pretrained
+
+    model = choose_model(options)
+    built_in = find_pretrained(model)
+    if built_in is not None and options.texts:
+        from ..numpy_classifier import NumpyClassifier
+
+        quick = NumpyClassifier(built_in, calibrated=options.calibrated)
+        return quick.label_names, quick.predict
+    from ..prediction import load_classifier, predict
+
+    classifier = load_classifier(model, calibrated=options.calibrated)
+    names = list(classifier.model.config.id2label.values())
+    return names, partial(predict, classifier, batch_size=options.batch_size)
+
+
 def _predict_rows(
-    classifier: Any, records: Iterable[Record], text_column: str, options: argparse.Namespace
+    predict_scores: Callable[[Iterable[str]], Iterator[dict[str, float]]],
+    records: Iterable[Record],
+    text_column: str,
+    options: argparse.Namespace,
 ) -> Iterator[dict[str, Any]]:
     from itertools import tee
 
     from tqdm import tqdm
 
-    from ..prediction import predict as predict_scores
-
     records, readable = tee(records)
     texts = (record.row[text_column] for record in readable if record.row is not None)
-    scores = predict_scores(classifier, texts, batch_size=options.batch_size)
+    scores = predict_scores(texts)
     for record in tqdm(records, unit=" rows", disable=not sys.stderr.isatty() or options.output is None):
         if record.row is None:
             yield {"line": record.line, "problem": record.problem}
