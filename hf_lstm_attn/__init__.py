@@ -6,6 +6,7 @@ imports nothing heavy by itself: names load on first use, and the registration w
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -90,8 +91,18 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_HOME])
 
 
-@wrapt.when_imported("transformers")
-def _register(_: Any) -> None:
+_MODELS = tuple(f"{__name__}.{module}" for module in ("configuration_lstm_attn", "modeling_lstm_attn", "baselines"))
+_is_registered = False
+
+
+def _register(module: Any) -> None:
+    """Runs when transformers, or one of `_MODELS`, has loaded, and no other of these is still loading: often one of
+    them is what imports transformers."""
+    global _is_registered
+    others = (sys.modules.get(name) for name in _MODELS if name != module.__name__)
+    if _is_registered or any(getattr(getattr(other, "__spec__", None), "_initializing", False) for other in others):
+        return
+    _is_registered = True
     # transformers replaces itself by a lazy module while it loads: the argument is the module it was.
     from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
@@ -102,3 +113,7 @@ def _register(_: Any) -> None:
         AutoConfig.register(model.config_class.model_type, model.config_class)
         AutoModel.register(model.config_class, model.model_class)
         AutoModelForSequenceClassification.register(model.config_class, model)
+
+
+for _name in ("transformers", *_MODELS):
+    wrapt.register_post_import_hook(_register, _name)

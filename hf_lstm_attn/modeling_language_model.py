@@ -32,7 +32,8 @@ def draw_candidates(config: LstmAttnConfig, number: int, device: torch.device | 
     Every word waits for an exponential time at the rate of its probability, and the first ones to come are drawn. A
     word comes before the first one that was not drawn with a chance that is known exactly.
     """
-    ids = torch.tensor([index for index in range(config.vocab_size) if index != config.pad_token_id], device=device)
+    ids = torch.arange(config.vocab_size, device=device)
+    ids = ids[ids != config.pad_token_id]
     log_chances = torch.zeros(config.vocab_size, device=device)
     if number >= len(ids):
         return Candidates(ids, log_chances)

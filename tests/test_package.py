@@ -73,3 +73,20 @@ def run_from(site: Path, code: str, *, cwd: Path, **variables: str) -> str:
     run = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from hf_lstm_attn import LstmAttnConfig",
+        "import hf_lstm_attn.modeling_lstm_attn",
+        "import hf_lstm_attn.baselines",
+    ],
+)
+def test_models_are_registered_whatever_is_imported_first(first: str) -> None:
+    code = f"{first}\nfrom transformers import AutoConfig, AutoModel\n" + "\n".join(
+        f"AutoModel.from_config(AutoConfig.for_model({name!r}, vocab_size=9))"
+        for name in ("lstm_attn", "lstm_attn_ffnn", "lstm_attn_rnn")
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, Recipe, RunResult, resolve_spec, train
 from hf_lstm_attn.cli import main
-from hf_lstm_attn.modeling_language_model import LanguageModel, draw_candidates
+from hf_lstm_attn.modeling_language_model import Candidates, LanguageModel, draw_candidates
 from hf_lstm_attn.pretraining import pretrain
 from hf_lstm_attn.pretraining_loop import PretrainingRecipe, evaluate_language_model
 from hf_lstm_attn.pretraining_result import PretrainingResult, load_encoder
@@ -92,6 +92,20 @@ def test_sampled_softmax_over_all_words_is_the_full_softmax() -> None:
     alone[1, 0, 0] = 9
     expected = nn.functional.cross_entropy(logits[None, 1:], torch.tensor([8])).item()
     assert model(inputs, alone, everything)[0].item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("target", "others"), [(9, [2, 5]), (5, [2])])
+def test_sampled_softmax_by_hand(target: int, others: list[int]) -> None:
+    model = build_model().eval()
+    candidates = Candidates(torch.tensor([2, 5]), torch.linspace(-3, 0, 30))
+    inputs, targets = torch.randint(1, 30, (2, 1, 1)), torch.tensor([[[target]], [[0]]])
+    states, _ = model.read(inputs)
+    logits = model.project(states)[0, 0, 0] @ model.embeddings.weight.T + model.output_bias.weight[:, 0]
+    corrected = logits - candidates.log_chances
+    expected = (
+        corrected[[target, *others]].logsumexp(0) - corrected[target]
+    )  # a target among the candidates counts once
+    assert model(inputs, targets, candidates)[0].item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_candidates_come_as_often_as_their_chances_say() -> None:
