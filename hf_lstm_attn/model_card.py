@@ -300,7 +300,7 @@ def render_audit(audit: Mapping[str, Any]) -> str:
     for name, figures in methods.items():
         rows.append(
             [
-                escape(name),
+                f"`{name}`",
                 show(figures["comprehensiveness"]),
                 show(figures["sufficiency"]),
                 f"{figures['seconds_per_text']:.3g}" if "seconds_per_text" in figures else "",
