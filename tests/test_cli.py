@@ -220,7 +220,11 @@ def test_killed_training_resumes_to_the_same_numbers(run_folder: Path, tmp_path:
 def test_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "hf_lstm_attn.cli", "train", "sample-tweets", "-o", str(folder), *TINY]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+
+    def heed_interrupts() -> None:  # which a shell makes its background jobs ignore, and their children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
         printed = ""
         for line in process.stderr:
             printed += line

@@ -83,6 +83,7 @@ def test_run_folder(finished: Path) -> None:
         "heatmap_2.png",
         "model.safetensors",
         "modeling_lstm_attn.py",
+        "pipeline_lstm_attn.py",
         "reliability.png",
         "results.json",
         "tokenizer.json",
