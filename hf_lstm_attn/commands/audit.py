@@ -96,7 +96,9 @@ def _print(audit: dict[str, Any], title: str) -> None:
             (
                 one,
                 *(
-                    "" if one == other else f"{audit['kendall_tau'][one].get(other, float('nan')):.2f}"
+                    ""
+                    if one == other
+                    else f"{round(audit['kendall_tau'][one].get(other, float('nan')), 2) + 0.0:.2f}"  # no -0.00
                     for other in ordered
                 ),
             )
