@@ -19,7 +19,7 @@ from .modeling_lstm_attn import LstmAttnModel
 from .pretraining_loop import PretrainingLoop, PretrainingRecipe
 from .pretraining_result import PRETRAINING_FILE, PretrainingResult
 from .results import describe_machine, describe_versions, save_json
-from .run_folder import CHECKPOINTS, INITIAL_MODEL, REQUEST_FILE, Clock, begin_folder, check_folder, check_request
+from .run_folder import CHECKPOINTS, INITIAL_MODEL, Clock, begin_folder, find_state
 from .text_stream import (
     choose_parts,
     compute_fingerprint,
@@ -78,16 +78,10 @@ def pretrain(
         "limit": limit,
     }
     request = json.loads(json.dumps(request))  # as a resumed run will read it
-    if resume and (output_dir / PRETRAINING_FILE).is_file():
-        finished = PretrainingResult.load(output_dir)
-        check_request(request, finished.request)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    state_of_run = find_state(output_dir, PRETRAINING_FILE, request, resume=resume, overwrite=overwrite)
+    if state_of_run == "finished":
         say(f"{output_dir} is finished; nothing to resume.")
-        return finished
-    check_folder(output_dir, PRETRAINING_FILE, resume=resume, overwrite=overwrite)
-    is_begun = resume and (checkpoints / REQUEST_FILE).is_file()
-    if is_begun:
-        check_request(request, json.loads((checkpoints / REQUEST_FILE).read_text(encoding="utf-8")))
+        return PretrainingResult.load(output_dir)
 
     clock = Clock()
     texts = load_texts(spec, parts, protocol=protocol, limit=limit)
@@ -97,7 +91,7 @@ def pretrain(
     precision = choose_precision(recipe.low_precision)
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
-    if is_begun:
+    if state_of_run == "begun":
         model = LanguageModel.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
@@ -110,7 +104,7 @@ def pretrain(
     clock.lap("encoding")
 
     loop = PretrainingLoop(model, recipe, precision, seed, encoded, encoded_held_out)
-    if is_begun and (checkpoints / CHECKPOINT_FILE).is_file():
+    if state_of_run == "begun" and (checkpoints / CHECKPOINT_FILE).is_file():
         loop.load(checkpoints / CHECKPOINT_FILE)
         say(f"Resuming after step {loop.step:,}.")
     words = sum(map(len, encoded))

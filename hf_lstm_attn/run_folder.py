@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -31,7 +32,32 @@ class Clock:
         self._last = now
 
 
-def check_folder(output_dir: Path, results_file: str, *, resume: bool, overwrite: bool) -> None:
+def find_state(
+    output_dir: Path, results_file: str, request: dict[str, Any], *, resume: bool, overwrite: bool
+) -> Literal["new", "begun", "finished"]:
+    """Whether a run is to start, to go on, or is done already; a finished one keeps no checkpoints.
+
+    Args:
+        results_file: What a finished run of this kind leaves; JSON with the `request` it was asked for.
+        request: What is asked for now, as JSON values.
+
+    Raises:
+        ValueError: if the run to resume was started differently.
+        FileExistsError: if the folder holds something and neither `resume` nor `overwrite` is given.
+    """
+    checkpoints = output_dir / CHECKPOINTS
+    if resume and (output_dir / results_file).is_file():
+        _check_request(request, _load_json(output_dir / results_file)["request"])
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        return "finished"
+    _check_folder(output_dir, results_file, resume=resume, overwrite=overwrite)
+    if resume and (checkpoints / REQUEST_FILE).is_file():
+        _check_request(request, _load_json(checkpoints / REQUEST_FILE))
+        return "begun"
+    return "new"
+
+
+def _check_folder(output_dir: Path, results_file: str, *, resume: bool, overwrite: bool) -> None:
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return
     is_run = (output_dir / results_file).is_file() or (output_dir / CHECKPOINTS / INITIAL_MODEL).is_dir()
@@ -63,10 +89,14 @@ def begin_folder(
     save_json(request, output_dir / CHECKPOINTS / REQUEST_FILE)
 
 
-def check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
+def _check_request(request: dict[str, Any], begun: dict[str, Any]) -> None:
     differing = [name for name in request if request[name] != begun.get(name)]
     if differing:
         raise ValueError(
             f"Expected the settings the run was started with; found another {', '.join(differing)}. "
             "Resume with the same arguments, or start in another folder."
         )
+
+
+def _load_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ from .model_card import save_figures
 from .pretraining_result import PretrainingResult, choose_model_fields, load_encoder, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
-from .run_folder import CHECKPOINTS, INITIAL_MODEL, REQUEST_FILE, Clock, begin_folder, check_folder, check_request
+from .run_folder import CHECKPOINTS, INITIAL_MODEL, Clock, begin_folder, find_state
 from .tokenization import build_tokenizer, save_tokenizer, set_length
 from .trainer import (
     build_arguments,
@@ -101,17 +101,11 @@ def train(
         choose_model_fields(pretraining, recipe)  # raises before anything is overwritten
         request["pretraining"] = pretraining.summarize()
     request = json.loads(json.dumps(request))  # as a resumed run will read it
-    if resume and (output_dir / RESULTS_FILE).is_file():
-        finished = RunResult.load(output_dir)
-        check_request(request, finished.request)
-        shutil.rmtree(output_dir / CHECKPOINTS, ignore_errors=True)
+    state_of_run = find_state(output_dir, RESULTS_FILE, request, resume=resume, overwrite=overwrite)
+    if state_of_run == "finished":
         say(f"{output_dir} is finished; nothing to resume.")
-        return finished
-    check_folder(output_dir, RESULTS_FILE, resume=resume, overwrite=overwrite)
+        return RunResult.load(output_dir)
     checkpoints = output_dir / CHECKPOINTS
-    is_begun = resume and (checkpoints / REQUEST_FILE).is_file()
-    if is_begun:
-        check_request(request, json.loads((checkpoints / REQUEST_FILE).read_text(encoding="utf-8")))
 
     clock = Clock()
     splits = load_splits(spec, protocol=protocol, limit=limit)
@@ -120,7 +114,7 @@ def train(
     precision = choose_precision(recipe.low_precision)
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
-    if is_begun:
+    if state_of_run == "begun":
         model = AutoModelForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
