@@ -320,14 +320,13 @@ def _render_splits(result: RunResult) -> str:
 def _render_settings(result: RunResult) -> str:
     recipe = {name: value for name, value in result.request["recipe"].items() if name not in ("model", "arguments")}
     settings = {**recipe, **result.request["recipe"]["model"], **result.request["recipe"]["arguments"]}
-    for name in ("word_vectors", "init_from"):
-        if path := settings.get(name):
-            settings[name] = Path(path).name  # not where it lay
     rows = [["setting", "value"], *([f"`{name}`", escape(_show(value))] for name, value in settings.items())]
     return render_markdown_table(rows)
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, list):
+        value = ", ".join(map(str, value)) or None
     if value is None:
         return "none"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -71,7 +71,7 @@ def build_repository(run: Path, folder: Path, *, dtype: str = "float32", repo_id
 
 
 def publish(result: RunResult) -> RunResult:
-    """The result with what the registry now says of its data set, and not where a local copy lay."""
+    """The result with what the registry now says of its data set, and not where a local file or folder lay."""
     dataset = result.request["dataset"]
     known = DATASETS.get(dataset["name"])
     if known is not None and known.description == dataset["description"]:
@@ -79,8 +79,18 @@ def publish(result: RunResult) -> RunResult:
             name: getattr(known, name) for name in ("path", "license", "homepage", "reported", "reported_baselines")
         }
     else:
-        said = {"path": Path(dataset["path"]).name if Path(dataset["path"]).exists() else dataset["path"]}
-    return replace(result, request={**result.request, "dataset": {**dataset, **said}})
+        said = {"path": _name_place(dataset["path"])}
+    recipe = dict(result.request["recipe"])
+    recipe |= {name: _name_place(recipe[name]) for name in ("word_vectors", "init_from") if recipe.get(name)}
+    if recipe.get("teachers"):
+        recipe["teachers"] = [_name_place(teacher) for teacher in recipe["teachers"]]
+    return replace(result, request={**result.request, "dataset": {**dataset, **said}, "recipe": recipe})
+
+
+def _name_place(place: str) -> str:
+    """A Hub id as it is, the name alone of a file or folder."""
+    path = Path(place)
+    return path.name if path.is_absolute() or path.exists() else place
 
 
 def compute_checksum(path: Path) -> str:

@@ -27,6 +27,8 @@ class Recipe:
         balance_classes: Whether a task scored by macro-recall trains with logits adjusted by the training prior.
         adversarial_radius: Adversarial training on word vectors (see adversarial.py): length of the perturbation as a
             share of the length of a text's word vectors; None trains without. Doubles the time of a step.
+        teachers: Models whose class probabilities, averaged, are learned beside the labels, on unlabelled texts of the
+            data set too (see distillation.py).
         low_precision: Whether to use bfloat16 or float16 where the hardware is fast at it.
     """
 
@@ -43,6 +45,7 @@ class Recipe:
     early_stopping_patience: int | None = 2
     balance_classes: bool = True
     adversarial_radius: float | None = None
+    teachers: tuple[str, ...] = ()
     low_precision: bool = True
 
 

@@ -102,6 +102,11 @@ def build_balanced_loss(train_labels: Sequence[int], num_labels: int) -> Callabl
     return compute_loss
 
 
+def soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+    """Cross entropy against (batch, num_labels) probabilities, or (batch,) class ids under evaluation."""
+    return nn.functional.cross_entropy(outputs["logits"].float(), labels)
+
+
 def build_trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,

@@ -28,6 +28,7 @@ from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, resolve_spec
+from .distillation import build_soft_rows
 from .examples import record_examples
 from .limits import measure_limits, score_widget_texts
 from .metrics import confusion_matrix
@@ -45,6 +46,7 @@ from .trainer import (
     encode,
     predict_logits,
     select_metrics,
+    soft_cross_entropy,
 )
 from .word_vectors import initialize_embedding
 
@@ -127,6 +129,11 @@ def train(
         "train": train_rows.select(range(min(len(train_rows), TRAIN_ROWS_EVALUATED))),
         "validation": encode(splits.validation, tokenizer),
     }
+    balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
+    loss = build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None
+    if recipe.teachers:
+        loss = loss or soft_cross_entropy
+        train_rows = encode(build_soft_rows(splits, recipe.teachers, tokenizer, checkpoints, say), tokenizer)
     checkpoint = _find_checkpoint(checkpoints, with_raw_weights=recipe.ema_decay is not None)
     arguments = build_arguments(
         checkpoints,
@@ -149,7 +156,6 @@ def train(
         callbacks.append(EmaCallback(recipe.ema_decay, resume_from=checkpoint))
     if recipe.early_stopping_patience is not None:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
-    balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
     trainer = build_trainer(
         model,
         tokenizer,
@@ -157,7 +163,7 @@ def train(
         train_dataset=train_rows,
         eval_dataset=evaluated,
         callbacks=callbacks,
-        loss=build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None,
+        loss=loss,
         adversarial_radius=recipe.adversarial_radius,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -14,6 +14,7 @@ from transformers import pipeline
 from hf_lstm_attn import RunResult
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.examples import load_example_texts
+from hf_lstm_attn.model_card import render_card
 from hf_lstm_attn.packaging import build_repository, publish
 from hf_lstm_attn.verification import run_as_stranger
 
@@ -81,6 +82,12 @@ def test_path_of_local_data_is_not_published(finished_run: Path, tmp_path: Path)
     mine.touch()
     request = {**result.request, "dataset": {**result.request["dataset"], "name": "mine", "path": str(mine)}}
     assert publish(replace(result, request=request)).request["dataset"]["path"] == "mine.csv"
+    teachers = [str(tmp_path / "big"), "nb-svm", "you/big"]
+    recipe = {**request["recipe"], "init_from": str(tmp_path / "lm"), "teachers": teachers}
+    published = publish(replace(result, request={**request, "recipe": recipe}))
+    assert published.request["recipe"]["init_from"] == "lm"
+    assert published.request["recipe"]["teachers"] == ["big", "nb-svm", "you/big"]
+    assert "big, nb-svm, you/big gave to the training texts" in render_card(published)
 
 
 def test_command_prints_sizes(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

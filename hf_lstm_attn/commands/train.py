@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init-from", metavar="FOLDER", help="start from the vocabulary, embedding and LSTMs that pretrain left there"
     )
+    parser.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="learn the class probabilities of this model too, on unlabelled texts as well: a folder or Hub id of any "
+        "text classifier, a built-in model, or nb-svm; given several times, they are averaged",
+    )
     group = parser.add_argument_group("Hub")
     group.add_argument("--push-to-hub", action="store_true", help="push the run when it is finished")
     group.add_argument("--repo-id", metavar="NAME/MODEL", help="repository to push to; created if there is none")
@@ -56,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     result = training.train(
         spec,
         output_dir,
-        recipe=replace(build_recipe(options), init_from=options.init_from),
+        recipe=replace(build_recipe(options), init_from=options.init_from, teachers=tuple(options.teacher)),
         protocol=options.protocol,
         seed=options.seed,
         limit=options.limit,

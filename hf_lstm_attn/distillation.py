@@ -1,0 +1,90 @@
+"""Distillation: training on the class probabilities that other models, the teachers, give to texts.
+
+Hinton et al. 2015, "Distilling the Knowledge in a Neural Network". Unlabelled texts of the data set, where it has any,
+are read as well: what the teachers say of them is all that the student learns about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from .data import Splits, load_unlabelled
+from .nb_svm import NbSvm
+from .prediction import load_classifier, predict
+
+NB_SVM = "nb-svm"
+LABEL_SHARE = 0.5  # of a labelled text's target that is its label; the rest is what the teachers say
+
+
+def build_soft_rows(
+    splits: Splits,
+    teachers: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    cache: Path,
+    say: Callable[[str], None],
+) -> Dataset:
+    """Columns text, label: the training texts, then the unlabelled ones, each with (num_labels,) probabilities.
+
+    Args:
+        teachers: Folders or Hub ids of `AutoModelForSequenceClassification`s with their tokenizers, built-in models, or
+            `"nb-svm"`, which is fitted to the training texts first. Their probabilities are averaged.
+        tokenizer: Finds the words of `"nb-svm"`.
+        cache: Where the probabilities are kept, an `.npy` file per teacher, so that a resumed run need not ask again.
+
+    Raises:
+        ValueError: if a teacher has other classes.
+        FileNotFoundError: if there is no such teacher.
+    """
+    texts = list(splits.train["text"])
+    if splits.spec.unlabelled:
+        texts += load_unlabelled(splits.spec, exclude=[*splits.validation["text"], *splits.test["text"]])
+    answers = []
+    for number, teacher in enumerate(teachers):
+        path = cache / f"teacher_{number}.npy"
+        if not path.is_file():
+            say(f"Teacher {teacher} classifies {len(texts):,} texts.")
+            probabilities = _ask_nb_svm(splits, tokenizer, texts) if teacher == NB_SVM else _ask(splits, teacher, texts)
+            partial = path.with_suffix(".partial.npy")
+            np.save(partial, probabilities)
+            partial.replace(path)
+        answers.append(np.load(path))
+    targets = np.mean(answers, axis=0)  # (texts, num_labels)
+    labels = np.eye(len(splits.label_names))[splits.train["label"]]
+    labelled = len(splits.train)
+    targets[:labelled] = LABEL_SHARE * labels + (1 - LABEL_SHARE) * targets[:labelled]
+    return Dataset.from_dict({"text": texts, "label": targets.tolist()})
+
+
+def _ask(splits: Splits, teacher: str, texts: Sequence[str]) -> np.ndarray:
+    classifier = load_classifier(teacher)
+    places = match_labels(classifier.model.config.id2label, splits.label_names, teacher)
+    scores = tqdm(predict(classifier, texts), total=len(texts), unit="text", disable=None)
+    return np.array([[row[name] for name in places] for row in scores], dtype=np.float32)
+
+
+def match_labels(id2label: dict[int, str], label_names: Sequence[str], teacher: str) -> list[str]:
+    """The teacher's own name of each class: the same but for case, or LABEL_0, LABEL_1, ... in the classes' order.
+
+    Raises:
+        ValueError: if a class has no counterpart, or the teacher has more.
+    """
+    names = {name.lower(): name for name in id2label.values()}
+    for wanted in (list(label_names), [f"label_{index}" for index in range(len(label_names))]):
+        if sorted(names) == sorted(name.lower() for name in wanted):
+            return [names[name.lower()] for name in wanted]
+    raise ValueError(
+        f"Expected a teacher with the classes {', '.join(label_names)}; found {', '.join(id2label.values())} in "
+        f"{teacher}. Choose another teacher, or rename the classes in its config.json (id2label)."
+    )
+
+
+def _ask_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
+    words = [tokenizer.tokenize(text) for text in texts]
+    model = NbSvm().fit(words[: len(splits.train)], splits.train["label"])
+    return np.exp(model.compute_log_probabilities(words)).astype(np.float32)
