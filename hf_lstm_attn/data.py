@@ -42,7 +42,7 @@ class DatasetSpec:
     escapes: bool = False  # stored texts hold escapes such as \u2019 and CSV quoting, to be undone
     rules: tuple[str, ...] = ("html_breaks",)  # names of tokenization.NORMALIZATION_RULES
     best_metric: str = "f1"  # validation metric that picks the checkpoint
-    unlabelled: tuple[tuple[str | None, str], ...] = ()  # (configuration, split) whose texts may serve word vectors
+    unlabelled: tuple[tuple[str | None, str], ...] = ()  # (configuration, split) of texts to learn from
     report_fractions: tuple[float, ...] = (0.8, 0.1, 0.1)  # protocol "report": shares of train; two: test is its own
     synthetic: bool = False
     language: str = "en"

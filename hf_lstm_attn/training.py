@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset, concatenate_datasets
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -24,6 +25,7 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from .adversarial import UNLABELLED
 from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
@@ -42,6 +44,7 @@ from .trainer import (
     build_balanced_loss,
     build_trainer,
     choose_precision,
+    compute_labelled_loss,
     encode,
     predict_logits,
     select_metrics,
@@ -75,7 +78,7 @@ def train(
         recipe: A name in `RECIPES`, or a recipe.
         protocol: `"official"` or `"report"`; see `load_splits`.
         seed: Of everything random but the splits, which are the same for every seed.
-        limit: Rows per split at most, to try things out.
+        limit: Rows per split at most, and unlabelled texts, to try things out.
         overwrite: Replace the run in `output_dir`.
         say: Receives status lines.
 
@@ -150,6 +153,10 @@ def train(
     if recipe.early_stopping_patience is not None:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
+    loss = build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None
+    if recipe.reads_unlabelled:
+        loss = loss or compute_labelled_loss
+        train_rows = _add_unlabelled(train_rows, splits, tokenizer)
     trainer = build_trainer(
         model,
         tokenizer,
@@ -157,11 +164,16 @@ def train(
         train_dataset=train_rows,
         eval_dataset=evaluated,
         callbacks=callbacks,
-        loss=build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None,
+        loss=loss,
         adversarial_radius=recipe.adversarial_radius,
+        virtual_adversarial_radius=recipe.virtual_adversarial_radius,
+        entropy_weight=recipe.entropy_weight,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    say(f"Training {parameters:,} parameters on {len(train_rows):,} examples for {arguments.num_train_epochs} epochs.")
+    rows = f"{len(splits.train):,} examples"
+    if unlabelled := len(train_rows) - len(splits.train):
+        rows += f" and {unlabelled:,} unlabelled texts"
+    say(f"Training {parameters:,} parameters on {rows} for {arguments.num_train_epochs} epochs.")
     clock.lap("encoding")
     if checkpoint is None or not _has_stopped_early(checkpoint, recipe):
         if checkpoint is not None:
@@ -275,6 +287,16 @@ def _build_model(
         embedding = model.get_input_embeddings()
         initialize_embedding(embedding, recipe.word_vectors, texts, tokenizer, seed=seed, say=say)
     return model, tokenizer
+
+
+def _add_unlabelled(train_rows: Dataset, splits: Splits, tokenizer: PreTrainedTokenizerFast) -> Dataset:
+    """The encoded rows, then the unlabelled texts of the data set, where it has any, with the label `UNLABELLED`."""
+    if not splits.spec.unlabelled:
+        return train_rows
+    texts = load_unlabelled(splits.spec, exclude=[*splits.validation["text"], *splits.test["text"]])
+    texts = texts[: splits.summary["limit"]]
+    unlabelled = Dataset.from_dict({"text": texts, "label": [UNLABELLED] * len(texts)})
+    return concatenate_datasets([train_rows, encode(unlabelled, tokenizer)])
 
 
 def _find_checkpoint(checkpoints: Path, *, with_raw_weights: bool) -> Path | None:
