@@ -1,32 +1,67 @@
-"""Adversarial training on word vectors: Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text
-Classification"."""
+"""Adversarial and virtual adversarial training on word vectors (Miyato et al. 2017, "Adversarial Training Methods for
+Semi-Supervised Text Classification"), and entropy minimisation on unlabelled texts.
+
+Together with the cross entropy they are the mixed objective of Sachan et al. 2019, "Revisiting LSTM Networks for
+Semi-Supervised Text Classification via Mixed Objective Function".
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import Trainer
+
+UNLABELLED = -100  # the label that torch's cross entropy and the Trainer's counts leave out
+# Length of the random perturbation from which the virtual adversarial direction is found, as a share of the length of
+# the text's word vectors: hardly any of it is along that direction, and bfloat16 must still see what it changes.
+PROBE_RADIUS = 0.1
+
+
+def is_labelled(labels: torch.Tensor) -> torch.Tensor:
+    """(batch,) class ids, or (batch, num_labels) probabilities -> (batch,), False where the label is `UNLABELLED`."""
+    return (labels != UNLABELLED).reshape(len(labels), -1).all(dim=1)
 
 
 class AdversarialTrainer(Trainer):
-    """Trains each batch twice: as it is, and with its word vectors moved the way that raises the loss most.
+    """Trains each batch as it is, and with its word vectors moved the way that harms the prediction most.
 
-    The perturbation of a text is a vector over all its words, along the gradient of the loss. Miyato et al. normalise
-    the embedding so that a radius means the same for every model; here the radius is relative to the length of the
-    text's own word vectors instead, which leaves the embedding as it is. The gradient of the first pass serves both to
-    train and to perturb, so a step costs two passes.
+    The perturbation of a text is a vector over all its words. Miyato et al. normalise the embedding so that a radius
+    means the same for every model; here the radius is relative to the length of the text's own word vectors instead,
+    which leaves the embedding as it is. The loss of a batch is the sum of
+
+    - the cross entropy, a mean over labelled texts;
+    - adversarial: the same after moving along its gradient. The gradient of the first pass serves both to train and to
+      perturb, so this costs a second pass;
+    - virtual adversarial: KL(p(x) || p(x + r)), a mean over all texts, with p(x) held fixed. r is along the gradient of
+      this divergence at a random point near x, which is one power iteration from there towards the direction in which
+      it grows most; no label is needed. Costs two passes. All passes of this term share their dropout masks, so that
+      the perturbation alone tells them apart;
+    - the entropy of p(x) times its weight, a mean over unlabelled texts.
 
     Args:
-        radius: Length of the perturbation, as a share of the length (L2) of the text's word vectors.
+        adversarial_radius: Length of the adversarial perturbation, as a share of the length (L2) of the text's word
+            vectors; None leaves the term out.
+        virtual_adversarial_radius: That of the virtual adversarial one.
+        entropy_weight: Of the entropy.
 
     Raises:
         ValueError: if the arguments ask for gradient accumulation.
     """
 
-    def __init__(self, *args: Any, radius: float, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        adversarial_radius: float | None,
+        virtual_adversarial_radius: float | None,
+        entropy_weight: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.radius = radius
+        self.adversarial_radius = adversarial_radius
+        self.virtual_adversarial_radius = virtual_adversarial_radius
+        self.entropy_weight = entropy_weight
         if self.args.gradient_accumulation_steps != 1:
             raise ValueError(
                 "Expected adversarial training without gradient accumulation; found gradient_accumulation_steps="
@@ -37,15 +72,74 @@ class AdversarialTrainer(Trainer):
         if not model.training:
             return super().compute_loss(model, inputs, *args, **kwargs)
         inputs = dict(inputs)
+        attention_mask = inputs["attention_mask"]
         with self.compute_loss_context_manager():
-            input_ids = model.base_model.drop_words(inputs.pop("input_ids"), inputs["attention_mask"])
+            input_ids = model.base_model.drop_words(inputs.pop("input_ids"), attention_mask)
             embeds = model.get_input_embeddings()(input_ids)
         embeds.retain_grad()
-        loss = super().compute_loss(model, {**inputs, "inputs_embeds": embeds}, *args, **kwargs)
-        # The graph from word ids to word vectors is needed again: the second pass adds to the same word vectors.
-        self.accelerator.backward(loss, retain_graph=True)
-        gradient = embeds.grad.float()
-        direction = gradient / gradient.norm(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-        length = embeds.detach().norm(dim=(1, 2), keepdim=True)  # (batch, 1, 1)
-        perturbed = embeds + (self.radius * length * direction).to(embeds.dtype)
-        return super().compute_loss(model, {**inputs, "inputs_embeds": perturbed}, *args, **kwargs)
+        virtual_radius = self.virtual_adversarial_radius
+        if virtual_radius is not None:
+            noise = torch.randn(embeds.shape, device=embeds.device) * attention_mask.unsqueeze(-1)
+        with _repeat_random_numbers(embeds.device, enabled=virtual_radius is not None):
+            loss, outputs = super().compute_loss(
+                model, {**inputs, "inputs_embeds": embeds}, *args, return_outputs=True, **kwargs
+            )
+        logits = outputs["logits"].float()  # (batch, num_labels)
+        if self.entropy_weight:  # of rows that have no cross entropy: the adversarial direction stays as it is
+            loss = loss + self.entropy_weight * _compute_entropy(logits, ~is_labelled(inputs["labels"]))
+        virtual_loss: torch.Tensor | float = 0.0
+        if virtual_radius is not None:
+            virtual_loss = self._compute_virtual_loss(
+                model, embeds, attention_mask, logits.detach(), noise, virtual_radius
+            )
+        if self.adversarial_radius is not None:
+            # The graph from word ids to word vectors is needed again: later passes add to the same word vectors.
+            self.accelerator.backward(loss, retain_graph=True)
+            perturbed = _move(embeds, embeds.grad, self.adversarial_radius)
+            loss = super().compute_loss(model, {**inputs, "inputs_embeds": perturbed}, *args, **kwargs)
+        return loss + virtual_loss
+
+    def _compute_virtual_loss(
+        self,
+        model: Any,
+        embeds: torch.Tensor,  # (batch, seq_len, embedding_size)
+        attention_mask: torch.Tensor,  # (batch, seq_len)
+        logits: torch.Tensor,  # (batch, num_labels), of `embeds`
+        noise: torch.Tensor,  # like embeds, zero at padding
+        radius: float,
+    ) -> torch.Tensor:
+        log_probabilities = logits.log_softmax(-1)
+
+        def compute_divergence(perturbed: torch.Tensor) -> torch.Tensor:
+            output = model(inputs_embeds=perturbed, attention_mask=attention_mask)
+            return nn.functional.kl_div(
+                output["logits"].float().log_softmax(-1), log_probabilities, log_target=True, reduction="batchmean"
+            )
+
+        probe = _move(embeds.detach(), noise, PROBE_RADIUS).requires_grad_()
+        with _repeat_random_numbers(embeds.device):
+            divergence = compute_divergence(probe)
+        if self.accelerator.scaler is not None:  # float16: the gradient would underflow
+            divergence = self.accelerator.scaler.scale(divergence)
+        (gradient,) = torch.autograd.grad(divergence, probe)
+        return compute_divergence(_move(embeds, gradient, radius))
+
+
+def _repeat_random_numbers(device: torch.device, enabled: bool = True) -> Any:
+    """A context after which the global random numbers begin again where they began in it."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [], enabled=enabled)
+
+
+def _move(embeds: torch.Tensor, direction: torch.Tensor, radius: float) -> torch.Tensor:
+    """Each text of (batch, seq_len, embedding_size) moved by `radius` times its length; a direction of 0 moves none."""
+    direction = direction.float()
+    direction = direction / direction.norm(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    length = embeds.detach().norm(dim=(1, 2), keepdim=True)  # (batch, 1, 1)
+    return embeds + (radius * length * direction).to(embeds.dtype)
+
+
+def _compute_entropy(logits: torch.Tensor, is_counted: torch.Tensor) -> torch.Tensor:
+    """Mean entropy, in nats, of (batch, num_labels) logits over the rows that count; 0 without any."""
+    log_probabilities = logits.log_softmax(-1)
+    entropy = -(log_probabilities.exp() * log_probabilities).sum(-1)  # (batch,)
+    return (entropy * is_counted).sum() / is_counted.sum().clamp(min=1)

@@ -42,7 +42,7 @@ class DatasetSpec:
     escapes: bool = False  # stored texts hold escapes such as \u2019 and CSV quoting, to be undone
     rules: tuple[str, ...] = ("html_breaks",)  # names of tokenization.NORMALIZATION_RULES
     best_metric: str = "f1"  # validation metric that picks the checkpoint
-    unlabelled: tuple[tuple[str | None, str], ...] = ()  # (configuration, split) whose texts may serve word vectors
+    unlabelled: tuple[tuple[str | None, str], ...] = ()  # (configuration, split) of texts to learn from
     report_fractions: tuple[float, ...] = (0.8, 0.1, 0.1)  # protocol "report": shares of train; two: test is its own
     synthetic: bool = False
     language: str = "en"
@@ -266,6 +266,15 @@ def load_unlabelled(spec: DatasetSpec, *, exclude: Iterable[str] = ()) -> list[s
         source = open_source(replace(spec, config_name=config_name or spec.config_name), labelled=False)
         texts += [text for _, row, _ in source.read(split) if row is not None and (text := source.read_text(row))]
     return drop_texts(texts, exclude)
+
+
+def load_unlabelled_beside(splits: Splits) -> list[str]:
+    """The unlabelled texts, if any, of splits' data set, to train on: none of validation or test, at most the limit
+    that the splits were loaded with."""
+    if not splits.spec.unlabelled:
+        return []
+    exclude = [*splits.validation["text"], *splits.test["text"]]
+    return load_unlabelled(splits.spec, exclude=exclude)[: splits.summary["limit"]]
 
 
 def drop_texts(texts: Iterable[str], exclude: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from .data import Splits, load_unlabelled
+from .data import Splits, load_unlabelled_beside
 from .nb_svm import NbSvm
 from .prediction import load_classifier, predict
 
@@ -41,9 +41,7 @@ def build_soft_rows(
         ValueError: if a teacher has other classes.
         FileNotFoundError: if there is no such teacher.
     """
-    texts = list(splits.train["text"])
-    if splits.spec.unlabelled:
-        texts += load_unlabelled(splits.spec, exclude=[*splits.validation["text"], *splits.test["text"]])
+    texts = [*splits.train["text"], *load_unlabelled_beside(splits)]
     answers = []
     for number, teacher in enumerate(teachers):
         path = cache / f"teacher_{number}.npy"

@@ -27,6 +27,10 @@ class Recipe:
         balance_classes: Whether a task scored by macro-recall trains with logits adjusted by the training prior.
         adversarial_radius: Adversarial training on word vectors (see adversarial.py): length of the perturbation as a
             share of the length of a text's word vectors; None trains without. Doubles the time of a step.
+        virtual_adversarial_radius: The same for virtual adversarial training, which also reads unlabelled texts where
+            the data has them. Adds two passes to a step.
+        entropy_weight: Of the entropy of predictions on unlabelled texts, which is added to the loss where the data has
+            such texts; 0 trains without.
         teachers: Models whose class probabilities, averaged, are learned beside the labels, on unlabelled texts of the
             data set too (see distillation.py).
         low_precision: Whether to use bfloat16 or float16 where the hardware is fast at it.
@@ -45,8 +49,15 @@ class Recipe:
     early_stopping_patience: int | None = 2
     balance_classes: bool = True
     adversarial_radius: float | None = None
+    virtual_adversarial_radius: float | None = None
+    entropy_weight: float = 0.0
     teachers: tuple[str, ...] = ()
     low_precision: bool = True
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Whether unlabelled texts are trained on beside the labelled ones."""
+        return self.virtual_adversarial_radius is not None or self.entropy_weight > 0
 
 
 MIN_WORDS = 7_000_000
@@ -103,7 +114,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 def compute_epochs(recipe: Recipe, train_words: int) -> int:
-    """Epochs of a run whose training texts have `train_words` words together."""
+    """Epochs of a run whose labelled training texts have `train_words` words together.
+
+    Unlabelled texts do not count: they lengthen an epoch, and labelled ones are read as often as without them.
+    """
     if recipe.max_epochs is not None:
         return recipe.max_epochs
     return min(max(round(MIN_WORDS / max(train_words, 1)), 3), 20)

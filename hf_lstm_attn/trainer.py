@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from .adversarial import AdversarialTrainer
+from .adversarial import AdversarialTrainer, is_labelled
 from .callbacks import ProgressBar
 from .memory import keep_freed_memory
 from .metrics import build_metrics
@@ -97,14 +97,19 @@ def build_balanced_loss(train_labels: Sequence[int], num_labels: int) -> Callabl
         logits = outputs["logits"].float()  # (batch, num_labels)
         if torch.is_grad_enabled():
             logits = logits + log_prior.to(logits.device)
-        return nn.functional.cross_entropy(logits, labels)
+        return _average_cross_entropy(logits, labels)
 
     return compute_loss
 
 
-def soft_cross_entropy(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-    """Cross entropy against (batch, num_labels) probabilities, or (batch,) class ids under evaluation."""
-    return nn.functional.cross_entropy(outputs["logits"].float(), labels)
+def compute_labelled_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+    """Mean cross entropy over labelled rows: (batch,) class ids or (batch, num_labels) probabilities; 0 without any."""
+    return _average_cross_entropy(outputs["logits"].float(), labels)
+
+
+def _average_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean over labelled rows; 0 without any."""
+    return nn.functional.cross_entropy(logits, labels, reduction="sum") / is_labelled(labels).sum().clamp(min=1)
 
 
 def build_trainer(
@@ -117,8 +122,13 @@ def build_trainer(
     callbacks: Sequence[TrainerCallback] = (),
     loss: Callable[..., torch.Tensor] | None = None,
     adversarial_radius: float | None = None,
+    virtual_adversarial_radius: float | None = None,
+    entropy_weight: float = 0.0,
 ) -> Trainer:
-    """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log."""
+    """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log.
+
+    A training set with rows labelled `UNLABELLED` needs a `loss` that stays finite in a batch of them alone.
+    """
     keep_freed_memory()
     metrics = build_metrics(model.config.num_labels)
 
@@ -126,7 +136,14 @@ def build_trainer(
         predictions = np.asarray(evaluated.predictions).argmax(-1)  # (examples,)
         return metrics.compute(predictions=predictions, references=evaluated.label_ids)
 
-    trainer_class = Trainer if adversarial_radius is None else partial(AdversarialTrainer, radius=adversarial_radius)
+    trainer_class: Callable[..., Trainer] = Trainer
+    if adversarial_radius is not None or virtual_adversarial_radius is not None or entropy_weight:
+        trainer_class = partial(
+            AdversarialTrainer,
+            adversarial_radius=adversarial_radius,
+            virtual_adversarial_radius=virtual_adversarial_radius,
+            entropy_weight=entropy_weight,
+        )
     trainer = trainer_class(
         model=model,
         args=arguments,

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset, concatenate_datasets
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -24,10 +25,11 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from .adversarial import UNLABELLED
 from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
-from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, resolve_spec
+from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, load_unlabelled_beside, resolve_spec
 from .distillation import build_soft_rows
 from .examples import record_examples
 from .limits import measure_limits, score_widget_texts
@@ -43,10 +45,10 @@ from .trainer import (
     build_balanced_loss,
     build_trainer,
     choose_precision,
+    compute_labelled_loss,
     encode,
     predict_logits,
     select_metrics,
-    soft_cross_entropy,
 )
 from .word_vectors import initialize_embedding
 
@@ -77,7 +79,7 @@ def train(
         recipe: A name in `RECIPES`, or a recipe.
         protocol: `"official"` or `"report"`; see `load_splits`.
         seed: Of everything random but the splits, which are the same for every seed.
-        limit: Rows per split at most, to try things out.
+        limit: Rows per split at most, and unlabelled texts, to try things out.
         overwrite: Replace the run in `output_dir`.
         say: Receives status lines.
 
@@ -129,17 +131,21 @@ def train(
         "train": train_rows.select(range(min(len(train_rows), TRAIN_ROWS_EVALUATED))),
         "validation": encode(splits.validation, tokenizer),
     }
+    epochs_at_most = compute_epochs(recipe, sum(map(len, train_rows["input_ids"])))
     balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
     loss = build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None
     if recipe.teachers:
-        loss = loss or soft_cross_entropy
+        loss = loss or compute_labelled_loss
         train_rows = encode(build_soft_rows(splits, recipe.teachers, tokenizer, checkpoints, say), tokenizer)
+    elif recipe.reads_unlabelled:
+        loss = loss or compute_labelled_loss
+        train_rows = _add_unlabelled(train_rows, splits, tokenizer)
     checkpoint = _find_checkpoint(checkpoints, with_raw_weights=recipe.ema_decay is not None)
     arguments = build_arguments(
         checkpoints,
         precision,
         seed,
-        num_train_epochs=compute_epochs(recipe, sum(map(len, train_rows["input_ids"]))),
+        num_train_epochs=epochs_at_most,
         optim="adamw_torch_fused",
         eval_strategy="epoch",
         save_strategy="epoch",
@@ -165,9 +171,14 @@ def train(
         callbacks=callbacks,
         loss=loss,
         adversarial_radius=recipe.adversarial_radius,
+        virtual_adversarial_radius=recipe.virtual_adversarial_radius,
+        entropy_weight=recipe.entropy_weight,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    say(f"Training {parameters:,} parameters on {len(train_rows):,} examples for {arguments.num_train_epochs} epochs.")
+    rows = f"{len(splits.train):,} examples"
+    if unlabelled := len(train_rows) - len(splits.train):
+        rows += f" and {unlabelled:,} unlabelled texts"
+    say(f"Training {parameters:,} parameters on {rows} for {arguments.num_train_epochs} epochs.")
     clock.lap("encoding")
     if checkpoint is None or not _has_stopped_early(checkpoint, recipe):
         if checkpoint is not None:
@@ -281,6 +292,15 @@ def _build_model(
         embedding = model.get_input_embeddings()
         initialize_embedding(embedding, recipe.word_vectors, texts, tokenizer, seed=seed, say=say)
     return model, tokenizer
+
+
+def _add_unlabelled(train_rows: Dataset, splits: Splits, tokenizer: PreTrainedTokenizerFast) -> Dataset:
+    """The encoded rows, then the unlabelled texts of the data set, where it has any, with the label `UNLABELLED`."""
+    texts = load_unlabelled_beside(splits)
+    if not texts:
+        return train_rows
+    unlabelled = Dataset.from_dict({"text": texts, "label": [UNLABELLED] * len(texts)})
+    return concatenate_datasets([train_rows, encode(unlabelled, tokenizer)])
 
 
 def _find_checkpoint(checkpoints: Path, *, with_raw_weights: bool) -> Path | None:

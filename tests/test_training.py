@@ -23,6 +23,7 @@ from hf_lstm_attn import (
     predict,
     train,
 )
+from hf_lstm_attn.adversarial import UNLABELLED
 from hf_lstm_attn.callbacks import EmaCallback
 from hf_lstm_attn.data import load_splits, resolve_spec
 from hf_lstm_attn.recipes import compute_epochs
@@ -173,6 +174,21 @@ def test_interrupted_run_resumes_to_the_same_numbers(finished: Path, tmp_path: P
     assert not (folder / "checkpoints").exists()
 
 
+def test_unlabelled_texts_train_and_resume_to_the_same_numbers(tmp_path: Path) -> None:
+    spec = replace(resolve_spec("sample-reviews"), unlabelled=((None, "train"),))
+    recipe = replace(
+        SMALL, word_vectors=None, adversarial_radius=0.02, virtual_adversarial_radius=0.02, entropy_weight=1.0
+    )
+    lines: list[str] = []
+    result = train(spec, tmp_path / "whole", recipe=recipe, limit=LIMIT, say=lines.append)
+    assert any(f"on {LIMIT} examples and {LIMIT} unlabelled texts for 3 epochs" in line for line in lines)
+    assert result.epochs[-1]["step"] == 3 * 2 * LIMIT / 32
+    with pytest.raises(KeyboardInterrupt):
+        train(spec, tmp_path / "cut", recipe=recipe, limit=LIMIT, say=interrupt_at("epoch 3 of"))
+    train(spec, tmp_path / "cut", recipe=recipe, limit=LIMIT, resume=True, say=lines.append)
+    assert_same_numbers(tmp_path / "whole", tmp_path / "cut")
+
+
 def test_half_written_checkpoint_is_passed_over(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -305,6 +321,15 @@ def test_balanced_loss_by_hand() -> None:
     assert loss({"logits": logits}, torch.tensor([1])).item() == pytest.approx(np.log(4))
     with torch.no_grad():
         assert loss({"logits": logits}, torch.tensor([1])).item() == pytest.approx(np.log(2))
+
+
+def test_balanced_loss_leaves_out_unlabelled_rows() -> None:
+    loss = build_balanced_loss([0, 0, 0, 1], num_labels=2)
+    logits = torch.randn(4, 2, requires_grad=True)
+    labels = torch.tensor([1, 0])
+    expected = loss({"logits": logits[:2]}, labels).item()
+    assert loss({"logits": logits}, torch.tensor([1, 0, UNLABELLED, UNLABELLED])).item() == pytest.approx(expected)
+    assert loss({"logits": logits}, torch.full((4,), UNLABELLED)).item() == 0
 
 
 def test_precision_is_said_with_its_reason() -> None:
