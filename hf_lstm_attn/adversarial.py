@@ -40,7 +40,7 @@ class AdversarialTrainer(Trainer):
         with self.compute_loss_context_manager():
             input_ids = model.base_model.drop_words(inputs.pop("input_ids"), inputs["attention_mask"])
             embeds = model.get_input_embeddings()(input_ids)
-        embeds.retain_grad()
+        embeds.requires_grad_().retain_grad()  # they have none of their own where the embedding is frozen
         loss = super().compute_loss(model, {**inputs, "inputs_embeds": embeds}, *args, **kwargs)
         # The graph from word ids to word vectors is needed again: the second pass adds to the same word vectors.
         self.accelerator.backward(loss, retain_graph=True)

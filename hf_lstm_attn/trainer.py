@@ -26,6 +26,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from .adversarial import AdversarialTrainer
 from .callbacks import ProgressBar
+from .fine_tuning import lower_encoder_rates
 from .memory import keep_freed_memory
 from .metrics import build_metrics
 from .results import METRIC_NAMES
@@ -112,6 +113,7 @@ def build_trainer(
     callbacks: Sequence[TrainerCallback] = (),
     loss: Callable[..., torch.Tensor] | None = None,
     adversarial_radius: float | None = None,
+    encoder_learning_rate: float | None = None,
 ) -> Trainer:
     """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log."""
     keep_freed_memory()
@@ -133,6 +135,8 @@ def build_trainer(
         compute_loss_func=loss,
         callbacks=list(callbacks),
     )
+    if encoder_learning_rate is not None:
+        lower_encoder_rates(trainer.create_optimizer(), model, encoder_learning_rate)
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(ProgressBar)
