@@ -76,7 +76,7 @@ class AdversarialTrainer(Trainer):
         with self.compute_loss_context_manager():
             input_ids = model.base_model.drop_words(inputs.pop("input_ids"), attention_mask)
             embeds = model.get_input_embeddings()(input_ids)
-        embeds.retain_grad()
+        embeds.requires_grad_().retain_grad()  # they have none of their own where the embedding is frozen
         virtual_radius = self.virtual_adversarial_radius
         if virtual_radius is not None:
             noise = torch.randn(embeds.shape, device=embeds.device) * attention_mask.unsqueeze(-1)

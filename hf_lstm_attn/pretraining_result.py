@@ -1,4 +1,4 @@
-"""What `pretrain` leaves behind, and how a classifier starts from it."""
+"""What `pretrain` leaves behind, and how a classifier starts from it, or from another classifier."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from .configuration_lstm_attn import LstmAttnConfig
 from .recipes import Recipe
+from .results import RESULTS_FILE, RunResult
 
 PRETRAINING_FILE = "pretraining.json"
 
@@ -50,49 +51,75 @@ class PretrainingResult:
 
     def summarize(self) -> dict[str, Any]:
         """What a classifier that starts from here records of it."""
-        return {**self.dataset, "seed": self.request["seed"], "perplexity": self.evaluations[-1]["perplexity"]}
+        return {
+            **self.dataset,
+            "protocol": self.request["protocol"],
+            "seed": self.request["seed"],
+            "perplexity": self.evaluations[-1]["perplexity"],
+        }
 
 
-def load_pretraining(folder: str | Path, *, dataset: str, protocol: str) -> PretrainingResult:
-    """The record of a pre-trained folder that a run on `dataset` under `protocol` is to start from.
+def load_origin(folder: str | Path) -> PretrainingResult | RunResult:
+    """The record of a folder of `pretrain` or of `train`; FileNotFoundError if it is not a finished one."""
+    if (Path(folder) / RESULTS_FILE).is_file():
+        return RunResult.load(folder)
+    return PretrainingResult.load(folder)
+
+
+def load_pretraining(folder: str | Path, *, dataset: str, protocol: str) -> PretrainingResult | RunResult:
+    """The record of a folder that a run on `dataset` under `protocol` is to start from.
 
     Raises:
         FileNotFoundError: if the folder is not a finished one.
-        ValueError: if it may have read texts that the run tests on.
+        ValueError: if it, or what it started from itself, may have read texts that the run tests on.
     """
-    result = PretrainingResult.load(folder)
-    if result.dataset["name"] == dataset and result.request["protocol"] != protocol:
-        raise ValueError(
-            f"Expected pre-training under protocol {protocol!r}; found {result.request['protocol']!r} in {folder}, "
-            f"which may have read texts to test on. Pre-train with protocol={protocol!r} (--protocol)."
-        )
-    return result
+    origin = load_origin(folder)
+    source: dict[str, Any] | None = origin.summarize()
+    while source is not None:
+        if source["name"] == dataset and source.get("protocol") != protocol:
+            raise ValueError(
+                f"Expected pre-training under protocol {protocol!r}; found {source.get('protocol')!r} in {folder}, "
+                f"which may have read texts to test on. Pre-train with protocol={protocol!r} (--protocol)."
+            )
+        source = source.get("pretraining")
+    return origin
 
 
-def choose_model_fields(pretraining: PretrainingResult, recipe: Recipe) -> dict[str, Any]:
-    """The recipe's fields of the configuration, with the pre-trained sizes where it leaves them open.
+SIZES = ("embedding_size", "hidden_size", "num_hidden_layers")
+POOLING_FIELDS = ("bidirectional", "attention_scoring")  # beside sizes, what the weights of a pooling depend on
+
+
+def choose_model_fields(origin: PretrainingResult | RunResult, recipe: Recipe) -> dict[str, Any]:
+    """The recipe's fields of the configuration, with those of the pre-trained folder where it leaves them open.
 
     Raises:
-        ValueError: if the recipe asks for another size, or for another architecture.
+        ValueError: if the recipe asks for another size, or either for another architecture.
     """
-    if recipe.architecture != LstmAttnConfig.model_type:
-        raise ValueError(
-            f"Expected architecture {LstmAttnConfig.model_type} to start from language models; found "
-            f"{recipe.architecture}. Leave init_from out."
-        )
-    pretrained = LstmAttnConfig(**pretraining.model)
-    for name in ("embedding_size", "hidden_size", "num_hidden_layers"):
-        asked, found = recipe.model.get(name, getattr(pretrained, name)), getattr(pretrained, name)
-        if asked != found:
+    for architecture in (recipe.architecture, origin.model["model_type"]):
+        if architecture != LstmAttnConfig.model_type:
             raise ValueError(
-                f"Expected {name} {asked} in the pre-trained folder; found {found}. Pass {name}={found} "
-                f"(--{name.replace('_', '-')} {found}), or pre-train with {asked}."
+                f"Expected architecture {LstmAttnConfig.model_type}, to start from a pre-trained folder; found "
+                f"{architecture}. Leave init_from out."
             )
-    return {"embedding_size": pretrained.embedding_size, "hidden_size": pretrained.hidden_size} | recipe.model
+    pretrained = LstmAttnConfig(**origin.model)
+    names = SIZES + (POOLING_FIELDS if isinstance(origin, RunResult) else ())
+    fields = {name: getattr(pretrained, name) for name in names}
+    for name, found in fields.items():
+        asked = recipe.model.get(name, found)
+        if asked != found:
+            option = f" (--{name.replace('_', '-')} {found})" if name.endswith("_size") else ""
+            raise ValueError(
+                f"Expected {name} {asked} in the pre-trained folder; found {found}. Pass {name}={found!r}{option}, or "
+                f"pre-train with {asked}."
+            )
+    return fields | recipe.model
 
 
 def load_encoder(model: PreTrainedModel, folder: str | Path) -> None:
-    """Copy embedding and LSTMs of a pre-trained folder into a classifier; one direction takes the forward LSTM."""
+    """Copy embedding and LSTMs of a pre-trained folder into a classifier, and the pooling where the folder has one.
+
+    One direction takes the forward LSTM.
+    """
     weights = load_file(Path(folder) / "model.safetensors")
-    own = [name for name in model.base_model.state_dict() if name.startswith(("embeddings.", "encoder."))]
-    model.base_model.load_state_dict({name: weights[name] for name in own}, strict=False)
+    own = {name.removeprefix(f"{model.base_model_prefix}."): value for name, value in weights.items()}
+    model.base_model.load_state_dict(own, strict=False)

@@ -19,8 +19,12 @@ class Recipe:
             BERT's 512 words the last served better than the first (Sun et al. 2019, "How to Fine-Tune BERT").
         min_frequency: How often training must contain a word for it to enter the vocabulary.
         word_vectors: Initial word vectors: None (random), `"train"`, `"unlabelled"` or a file (see word_vectors.py).
-        init_from: Folder of `pretrain` whose vocabulary, embedding and LSTMs the model starts with; `word_vectors` and
-            `min_frequency` are then without effect, and sizes that `model` leaves open are the folder's.
+        init_from: Folder of `pretrain` whose vocabulary, embedding and LSTMs the model starts with, or a run folder,
+            whose pooling it takes too; `word_vectors` and `min_frequency` are then without effect, and sizes that
+            `model` leaves open are the folder's.
+        encoder_learning_rate: Share of the learning rate at which the LSTMs train; the embedding trains at its square,
+            pooling and head at the full rate (see fine_tuning.py). None: all at the same.
+        frozen_epochs: Epochs, the first ones, in which embedding and LSTMs do not train.
         max_epochs: Epochs at most; None takes as many as read `MIN_WORDS` words, from 3 to 20.
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
         early_stopping_patience: Epochs without a better validation score after which training ends; None never ends it.
@@ -44,6 +48,8 @@ class Recipe:
     min_frequency: int = 5
     word_vectors: str | None = "train"
     init_from: str | None = None
+    encoder_learning_rate: float | None = None
+    frozen_epochs: int = 0
     max_epochs: int | None = None
     ema_decay: float | None = 0.998
     early_stopping_patience: int | None = 2

@@ -86,6 +86,19 @@ class RunResult:
             raise FileNotFoundError(f"Expected a finished run with {RESULTS_FILE}; found none in {folder}.")
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
+    def summarize(self) -> dict[str, Any]:
+        """What a classifier that starts from here records of it."""
+        train = self.dataset["splits"]["train"]
+        return {
+            "name": self.dataset["name"],
+            "labels": len(self.label_names),
+            "texts": train["rows"],
+            "fingerprint": train["fingerprint"],
+            "protocol": self.request["protocol"],
+            "seed": self.request["seed"],
+            "pretraining": self.request.get("pretraining"),
+        }
+
     def table(self) -> list[tuple[str, ...]]:
         """The report's table: a row per split, a column per metric; fractions, and loss in nats.
 

@@ -26,6 +26,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from .adversarial import AdversarialTrainer, is_labelled
 from .callbacks import ProgressBar
+from .fine_tuning import lower_encoder_rates
 from .memory import keep_freed_memory
 from .metrics import build_metrics
 from .results import METRIC_NAMES
@@ -124,6 +125,7 @@ def build_trainer(
     adversarial_radius: float | None = None,
     virtual_adversarial_radius: float | None = None,
     entropy_weight: float = 0.0,
+    encoder_learning_rate: float | None = None,
 ) -> Trainer:
     """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log.
 
@@ -155,6 +157,8 @@ def build_trainer(
         compute_loss_func=loss,
         callbacks=list(callbacks),
     )
+    if encoder_learning_rate is not None:
+        lower_encoder_rates(trainer.create_optimizer(), model, encoder_learning_rate)
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(ProgressBar)

@@ -32,10 +32,11 @@ from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, load_unlabelled_beside, resolve_spec
 from .distillation import build_soft_rows
 from .examples import record_examples
+from .fine_tuning import FreezeEncoder
 from .limits import measure_limits, score_widget_texts
 from .metrics import confusion_matrix
 from .model_card import save_figures
-from .pretraining_result import PretrainingResult, choose_model_fields, load_encoder, load_pretraining
+from .pretraining_result import choose_model_fields, load_encoder, load_origin, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
 from .run_folder import CHECKPOINTS, INITIAL_MODEL, Clock, begin_folder, find_state
@@ -101,9 +102,9 @@ def train(
         "limit": limit,
     }
     if recipe.init_from is not None:
-        pretraining = load_pretraining(recipe.init_from, dataset=spec.name, protocol=protocol)
-        choose_model_fields(pretraining, recipe)  # raises before anything is overwritten
-        request["pretraining"] = pretraining.summarize()
+        origin = load_pretraining(recipe.init_from, dataset=spec.name, protocol=protocol)
+        choose_model_fields(origin, recipe)  # raises before anything is overwritten
+        request["pretraining"] = origin.summarize()
     request = json.loads(json.dumps(request))  # as a resumed run will read it
     state_of_run = find_state(output_dir, RESULTS_FILE, request, resume=resume, overwrite=overwrite)
     if state_of_run == "finished":
@@ -122,7 +123,7 @@ def train(
         model = AutoModelForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
-        model, tokenizer = _build_model(splits, recipe, seed, say)
+        model, tokenizer = build_model(splits, recipe, seed, say)
         begin_folder(output_dir, request, model, tokenizer)
     clock.lap("vocabulary_and_word_vectors")
 
@@ -162,6 +163,8 @@ def train(
         callbacks.append(EmaCallback(recipe.ema_decay, resume_from=checkpoint))
     if recipe.early_stopping_patience is not None:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
+    if recipe.frozen_epochs:
+        callbacks.append(FreezeEncoder(recipe.frozen_epochs))
     trainer = build_trainer(
         model,
         tokenizer,
@@ -173,6 +176,7 @@ def train(
         adversarial_radius=recipe.adversarial_radius,
         virtual_adversarial_radius=recipe.virtual_adversarial_radius,
         entropy_weight=recipe.entropy_weight,
+        encoder_learning_rate=recipe.encoder_learning_rate,
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     rows = f"{len(splits.train):,} examples"
@@ -253,9 +257,10 @@ def _describe_splits(splits: Splits) -> str:
     return "; ".join([*parts, *splits.summary["notes"]]) + "."
 
 
-def _build_model(
+def build_model(
     splits: Splits, recipe: Recipe, seed: int, say: Callable[[str], None]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The model that training starts with, and its tokenizer."""
     texts = list(splits.train["text"])
     if recipe.init_from is None:
         if recipe.word_vectors == "unlabelled":
@@ -269,7 +274,7 @@ def _build_model(
         )
         fields = recipe.model
     else:
-        fields = choose_model_fields(PretrainingResult.load(recipe.init_from), recipe)
+        fields = choose_model_fields(load_origin(recipe.init_from), recipe)
         tokenizer = AutoTokenizer.from_pretrained(recipe.init_from)
         set_length(tokenizer, texts, recipe.max_length, recipe.truncation_side)
     names = splits.label_names
@@ -287,7 +292,7 @@ def _build_model(
     say(f"Vocabulary of {len(tokenizer):,} words; texts cut at {tokenizer.model_max_length} words.")
     if recipe.init_from is not None:
         load_encoder(model, recipe.init_from)
-        say(f"Embedding and LSTMs from {recipe.init_from}.")
+        say(f"Starting from {recipe.init_from}.")
     elif recipe.word_vectors is not None:
         embedding = model.get_input_embeddings()
         initialize_embedding(embedding, recipe.word_vectors, texts, tokenizer, seed=seed, say=say)

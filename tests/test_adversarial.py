@@ -7,10 +7,11 @@ import pytest
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Trainer
+from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback
 
 from hf_lstm_attn import LstmAttnForSequenceClassification
 from hf_lstm_attn.adversarial import UNLABELLED
+from hf_lstm_attn.fine_tuning import FreezeEncoder
 from hf_lstm_attn.trainer import Precision, build_arguments, build_trainer, choose_precision, compute_labelled_loss
 
 FLOAT32 = choose_precision(False)
@@ -27,6 +28,7 @@ def train_a_step(
     objective: dict[str, object] = ADVERSARIAL,
     precision: Precision = FLOAT32,
     rows: Dataset = ROWS,
+    callbacks: Sequence[TrainerCallback] = (),
     **fields: object,
 ) -> list[torch.Tensor]:
     """The word vectors of each pass of one training step."""
@@ -35,7 +37,7 @@ def train_a_step(
         lambda _, arguments, named: passes.append(named["inputs_embeds"].detach().clone()), with_kwargs=True
     )
     arguments = build_arguments(folder, precision, max_steps=1, save_strategy="no", **fields)
-    build_trainer(model, tokenizer, arguments, train_dataset=rows, **objective).train()
+    build_trainer(model, tokenizer, arguments, train_dataset=rows, callbacks=callbacks, **objective).train()
     hook.remove()
     return passes
 
@@ -70,10 +72,14 @@ def compute_gradient(trainer: Trainer, labels: Sequence[int], **terms: float) ->
     return torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()])
 
 
+@pytest.mark.parametrize("callbacks", [[], [FreezeEncoder(1)]])
 def test_second_pass_is_moved_by_the_radius_to_a_higher_loss(
-    model: LstmAttnForSequenceClassification, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    callbacks: list[TrainerCallback],
+    model: LstmAttnForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
 ) -> None:
-    plain, perturbed = train_a_step(model, tokenizer, tmp_path, learning_rate=0.0)
+    plain, perturbed = train_a_step(model, tokenizer, tmp_path, callbacks=callbacks, learning_rate=0.0)
     length = plain.flatten(1).norm(dim=1)  # one per text
     assert (perturbed - plain).flatten(1).norm(dim=1).tolist() == pytest.approx((0.1 * length).tolist(), rel=1e-4)
     mask = (plain.abs().sum(-1) > 0).long()  # padding has the zero vector

@@ -242,9 +242,11 @@ def test_held_out_texts_are_a_share_and_both_sides_have_some() -> None:
 CLASSIFIER = Recipe(arguments={"per_device_train_batch_size": 16}, max_epochs=1, max_length=20, truncation_side="left")
 
 
-def start(folder: Path, pretrained: Path, recipe: Recipe = CLASSIFIER, **options: object) -> RunResult:
-    recipe = replace(recipe, init_from=str(pretrained))
-    return train("sample-reviews", folder, recipe=recipe, limit=60, **{"say": lambda line: None, **options})
+def start(
+    folder: Path, origin: Path, recipe: Recipe = CLASSIFIER, dataset: str = "sample-reviews", **options: object
+) -> RunResult:
+    recipe = replace(recipe, init_from=str(origin))
+    return train(dataset, folder, recipe=recipe, limit=60, **{"say": lambda line: None, **options})
 
 
 def test_training_starts_from_the_pretrained_weights(pretrained: Path, tmp_path: Path) -> None:
@@ -263,6 +265,61 @@ def test_training_starts_from_the_pretrained_weights(pretrained: Path, tmp_path:
     from hf_lstm_attn import render_card
 
     assert fingerprint[:16] in render_card(replace(result, dataset=result.dataset | {"license": "mit"}))
+
+
+@pytest.fixture(scope="module")
+def started(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that started from the pre-trained folder; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "started"
+    start(folder, pretrained)
+    return folder
+
+
+def test_training_starts_from_a_run_with_a_new_head(started: Path, pretrained: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", started, dataset="sample-tweets", say=interrupt_at("parameters on"))
+    initial = load_file(tmp_path / "run" / "checkpoints" / "initial" / "model.safetensors")
+    trained = load_file(started / "model.safetensors")
+    head = {"classifier.weight", "classifier.bias"}
+    assert {name for name in trained if not trained[name].equal(initial[name])} == head
+    assert initial["classifier.weight"].shape == (3, 20)
+    result = start(tmp_path / "run", started, dataset="sample-tweets", resume=True)
+    assert result.label_names == ["negative", "neutral", "positive"]
+    own, other = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "run", pretrained))
+    assert own.get_vocab() == other.get_vocab()
+    origin = result.request["pretraining"]
+    assert (origin["name"], origin["labels"], origin["texts"]) == ("sample-reviews", 2, 60)
+    from hf_lstm_attn import render_card
+
+    card = render_card(result)
+    for fingerprint in (
+        RunResult.load(started).dataset["splits"]["train"]["fingerprint"],
+        PretrainingResult.load(pretrained).dataset["fingerprint"],
+    ):
+        assert fingerprint[:16] in card
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"embedding_size": 16}, "--embedding-size 12"),
+        ({"bidirectional": False}, "bidirectional=True"),
+        ({"attention_scoring": "tanh"}, "attention_scoring='linear'"),
+    ],
+)
+def test_a_run_of_another_shape_is_refused(
+    started: Path, tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        start(tmp_path / "run", started, replace(CLASSIFIER, model=changes), dataset="sample-tweets")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    recipe = replace(CLASSIFIER, architecture="lstm_attn_ffnn", model={"hidden_size": 8}, word_vectors=None)
+    train("sample-reviews", tmp_path / "ffnn", recipe=recipe, limit=60, say=lambda line: None)
+    with pytest.raises(ValueError, match="found lstm_attn_ffnn"):
+        start(tmp_path / "run", tmp_path / "ffnn")
 
 
 def test_one_direction_takes_the_forward_model(pretrained: Path) -> None:
@@ -290,11 +347,15 @@ def test_a_classifier_of_another_shape_is_refused(
 
 
 def test_pretraining_under_another_protocol_is_refused(tmp_path: Path) -> None:
-    """It may have read what this protocol tests on."""
+    """It may have read what this protocol tests on, and so may a run that started from it."""
     folder = tmp_path / "lm"
     pretrain("sample-reviews", folder, recipe=replace(TINY, word_vectors=None), limit=60, say=lambda line: None)
     with pytest.raises(ValueError, match="--protocol"):
         start(tmp_path / "run", folder, protocol="report")
+    # nor by way of a run on other data
+    start(tmp_path / "between", folder, dataset="sample-tweets", protocol="report")
+    with pytest.raises(ValueError, match="--protocol"):
+        start(tmp_path / "run", tmp_path / "between", protocol="report")
 
 
 def test_command_line_from_texts_to_classifier(

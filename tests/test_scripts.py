@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_lstm_attn import Recipe, RunResult, train
+from hf_lstm_attn import Recipe, RunResult, resolve_spec, train
+from hf_lstm_attn.pretraining import pretrain
+from hf_lstm_attn.pretraining_loop import PretrainingRecipe
 
 TINY = Recipe(model={"embedding_size": 8, "hidden_size": 8}, max_epochs=1, min_frequency=1, word_vectors=None)
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -90,6 +92,25 @@ def test_a_run_is_published_with_its_card(tmp_path: Path) -> None:
     folder = checkout / "model_cards" / "lstm-attn-sample-reviews"
     assert (folder / "heatmap_1.png").read_bytes() == (tmp_path / "run" / "heatmap_1.png").read_bytes()
     assert "model_cards/lstm-attn-sample-reviews/results.json" in (checkout / "README.md").read_text(encoding="utf-8")
+
+
+def test_transfer_measures_both_models_on_the_same_rows(tmp_path: Path) -> None:
+    data = SCRIPTS.parent / "hf_lstm_attn" / "samples" / "reviews"
+    recipe = PretrainingRecipe(embedding_size=8, hidden_size=8, batch_size=4, steps=2, word_vectors=None)
+    pretrain(resolve_spec("imdb", data=data), tmp_path / "lm", split="train", recipe=recipe, say=lambda line: None)
+    options = ["--draws", "2", "--examples", "30", "--limit", "80", "--epochs", "3", "--split", "validation"]
+    output = tmp_path / "cards" / "transfer.json"
+    printed = run_script("transfer_imdb", str(tmp_path / "lm"), "--data", str(data), *options, "--output", str(output))
+    result = json.loads(output.read_text())
+    assert result["dataset"]["rows"] == 80
+    assert str(tmp_path) not in output.read_text()
+    for name, model in result["models"].items():
+        accuracies = [draw["accuracy"] for draw in model["draws"]]
+        assert len(accuracies) == 2
+        assert model["mean"]["accuracy"] == pytest.approx(sum(accuracies) / 2)
+        assert (
+            f"| {name} | {100 * model['mean']['accuracy']:.2f} ± {100 * model['spread']['accuracy']:.2f} |" in printed
+        )
 
 
 def test_standing_examples_are_drawn(model_folder: Path, tmp_path: Path) -> None:

@@ -189,6 +189,34 @@ def test_unlabelled_texts_train_and_resume_to_the_same_numbers(tmp_path: Path) -
     assert_same_numbers(tmp_path / "whole", tmp_path / "cut")
 
 
+FINE_TUNED = replace(
+    SMALL,
+    word_vectors=None,
+    max_epochs=4,
+    encoder_learning_rate=0.4,
+    frozen_epochs=2,
+    adversarial_radius=0.1,
+    early_stopping_patience=None,
+)
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "fine-tuned"
+    run(folder, FINE_TUNED)
+    return folder
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_interrupted_fine_tuning_resumes_to_the_same_numbers(fine_tuned: Path, tmp_path: Path, epoch: int) -> None:
+    """With the encoder frozen, as it thaws, and after."""
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train("sample-reviews", folder, recipe=FINE_TUNED, limit=LIMIT, say=interrupt_at(f"epoch {epoch} of"))
+    run(folder, FINE_TUNED, resume=True)
+    assert_same_numbers(fine_tuned, folder)
+
+
 def test_half_written_checkpoint_is_passed_over(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

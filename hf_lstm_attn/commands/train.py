@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
     parser.add_argument(
-        "--init-from", metavar="FOLDER", help="start from the vocabulary, embedding and LSTMs that pretrain left there"
+        "--init-from",
+        metavar="FOLDER",
+        help="start from the vocabulary, embedding and LSTMs that pretrain left there, or train, with its pooling",
     )
     parser.add_argument(
         "--teacher",
