@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, load_splits
-from .metrics import METRICS, confusion_matrix, cross_entropy
+from .metrics import compute_metrics
 from .prediction import load_classifier, predict
 from .recipes import Recipe
 from .results import METRIC_NAMES, describe_machine, describe_versions, render_markdown_table
@@ -28,7 +28,6 @@ COMPARISON_FILE = "comparison.json"
 NETWORKS = {"lstm_attn_ffnn": "FFNN", "lstm_attn_rnn": "RNN", "lstm_attn": "LSTM + attention"}
 NB_SVM = "NB-SVM"
 SPLITS = ("train", "validation", "test")
-TRAINING_STAGES = ("data", "vocabulary_and_word_vectors", "encoding", "training")
 TEXTS_TIMED = 1_000
 
 
@@ -114,11 +113,10 @@ def compare(
                 overwrite=overwrite,
                 say=say,
             )
-            best = next(row for row in result.epochs if row["epoch"] == result.best_epoch)
             classifier = load_classifier(folder)
             trial = Trial(
-                metrics={"train": best["train"], "validation": best["validation"], "test": result.test},
-                training_seconds=sum(result.timings[stage] for stage in TRAINING_STAGES),
+                metrics={"train": result.best["train"], "validation": result.best["validation"], "test": result.test},
+                training_seconds=result.training_seconds,
                 parameters=result.model["parameters"],
                 bytes=(folder / "model.safetensors").stat().st_size,
                 texts_per_second=_measure_speed(partial(predict, classifier), splits.test["text"]),
@@ -224,11 +222,7 @@ def _try_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, *, balanced:
         rows = getattr(splits, split)
         rows = rows.select(range(min(len(rows), TRAIN_ROWS_EVALUATED))) if split == "train" else rows
         scores = model.compute_log_probabilities(_read_words(rows, tokenizer))
-        confusion = confusion_matrix(scores.argmax(-1), rows["label"], len(splits.label_names))
-        metrics[split] = {
-            "loss": cross_entropy(scores, rows["label"]),
-            **{name: compute(confusion) for name, compute in METRICS.items()},
-        }
+        metrics[split] = compute_metrics(scores, rows["label"])
     return Trial(
         metrics=metrics,
         training_seconds=seconds,

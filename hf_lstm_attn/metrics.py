@@ -84,6 +84,15 @@ def cross_entropy(logits: Sequence[Sequence[float]] | np.ndarray, references: Se
     return float(-log_probabilities[np.arange(len(scores)), np.asarray(references, dtype=np.int64)].mean())
 
 
+def compute_metrics(logits: np.ndarray, references: Sequence[int] | np.ndarray) -> dict[str, float]:
+    """Loss and all of `METRICS`; logits are (examples, num_labels)."""
+    confusion = confusion_matrix(logits.argmax(-1), references, logits.shape[-1])
+    return {
+        "loss": cross_entropy(logits, references),
+        **{name: compute(confusion) for name, compute in METRICS.items()},
+    }
+
+
 class ClassificationMetric(evaluate.Metric):
     """One of `METRICS` as an `evaluate.Metric`: `ClassificationMetric("f1", num_labels=3)`.
 

@@ -260,9 +260,9 @@ def _head_metrics() -> list[str]:
 
 
 def _render_results(result: RunResult) -> str:
-    best = next(row for row in result.epochs if row["epoch"] == result.best_epoch)
     rows = [["split", "rows", *_head_metrics()]]
-    for split, metrics in (("train", best["train"]), ("validation", best["validation"]), ("test", result.test)):
+    for split in ("train", "validation", "test"):
+        metrics = result.test if split == "test" else result.best[split]
         count = result.train_rows_evaluated if split == "train" else result.dataset["splits"][split]["rows"]
         rows.append([split, f"{count:,}", *(_format(metric, metrics.get(metric)) for metric in METRIC_NAMES)])
     return render_markdown_table(rows)

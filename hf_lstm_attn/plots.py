@@ -229,6 +229,30 @@ def plot_comparison(comparison: Mapping[str, Any]) -> Figure:
     return figure
 
 
+def plot_ablation(scores: Mapping[str, Sequence[float]], *, reference: str, title: str, score_name: str) -> Figure:
+    """A score of every seed, a row per configuration, and each row's mean.
+
+    Args:
+        scores: Configuration -> one score per seed.
+        reference: The configuration whose mean the others are held against: a vertical line, where there is one.
+        score_name: What a score is, and its unit.
+    """
+    with seaborn.axes_style("whitegrid"):
+        figure = Figure(figsize=(9, 1.7 + 0.4 * len(scores)), layout="constrained")
+        axis = figure.subplots()
+        means = [float(np.mean(values)) for values in scores.values()]
+        seeds = [(value, row) for row, values in enumerate(scores.values()) for value in values]
+        axis.plot(*zip(*seeds, strict=True), "o", color="#0072B2", alpha=0.6, label="a seed")
+        axis.plot(means, range(len(means)), "|", color="#D55E00", markersize=20, markeredgewidth=3, label="mean")
+        if reference in scores:
+            axis.axvline(float(np.mean(scores[reference])), color="0.4", linestyle=":", label=f"mean of {reference}")
+        axis.set(xlabel=score_name, yticks=range(len(scores)), yticklabels=list(scores), ylim=(len(scores) - 0.5, -0.5))
+        axis.grid(visible=False, axis="y")
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+        figure.suptitle(title)
+    return figure
+
+
 def plot_heatmap(
     words: Sequence[str], scores: Sequence[float], *, signed: bool, title: str, score_name: str, note: str = ""
 ) -> Figure:

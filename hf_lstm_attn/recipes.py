@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -117,6 +119,60 @@ RECIPES: dict[str, Recipe] = {
         balance_classes=False,
     ),
 }
+
+# What each is, and what for.
+RECIPE_DESCRIPTIONS: dict[str, str] = {
+    "default": "two directions, word vectors from the training texts, dropout, averaged weights; for most data",
+    "small": "a small network and many small steps; for a few thousand short texts, and the demo",
+    "report": "the report's network and training, one direction and no regularisation; for its figures",
+}
+
+
+def list_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Setting -> value of a recipe as `results.json` holds it, those inside `model` and `arguments` by their own names.
+
+    A file or folder stands there by its name alone; a field younger than the record has its default.
+    """
+    fields = {**asdict(Recipe()), **recorded}
+    settings = {**fields.pop("model"), **fields.pop("arguments"), **fields}
+    return {name: _shorten(value) for name, value in settings.items()}
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_shorten(item) for item in value]
+    return Path(value).name if isinstance(value, str) else value
+
+
+def list_differences(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that differ from `base`'s; None for one that only `base` has."""
+    return {name: settings.get(name) for name in {**base, **settings} if settings.get(name) != base.get(name)}
+
+
+def describe_differences(settings: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
+    """`list_differences` in words, as Markdown."""
+    differences = list_differences(settings, base)
+    return [
+        f"no `{name}`"
+        if value is None or value == []
+        else f"`{name}` {', '.join(value) if isinstance(value, list) else value}"
+        for name, value in differences.items()
+    ]
+
+
+def find_recipe(recorded: Mapping[str, Any]) -> str | None:
+    """The recipe of `RECIPES` that a run followed, by its recipe as `results.json` holds it; None if none fits.
+
+    One fits if the run has its architecture and all that it sets. What it leaves at a default, the run's options may
+    have set. Of several that fit, the run followed the one that sets most.
+    """
+    settings = list_settings(recorded)
+    fitting = {}
+    for name, recipe in RECIPES.items():
+        own = list_differences(list_settings(asdict(recipe)), list_settings({})) | {"architecture": recipe.architecture}
+        if own.items() <= settings.items():
+            fitting[name] = len(own)
+    return max(fitting, key=fitting.__getitem__, default=None)
 
 
 def compute_epochs(recipe: Recipe, train_words: int) -> int:

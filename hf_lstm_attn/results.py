@@ -15,6 +15,7 @@ RESULTS_FILE = "results.json"
 PUSHED_FILE = "pushed.json"  # last commit pushed to each repository; outlives a new run in the folder
 PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
 METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
+TRAINING_STAGES = ("data", "vocabulary_and_word_vectors", "encoding", "training")
 
 
 @dataclass
@@ -99,13 +100,22 @@ class RunResult:
             "pretraining": self.request.get("pretraining"),
         }
 
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row of `epochs` whose weights were kept."""
+        return next(row for row in self.epochs if row["epoch"] == self.best_epoch)
+
+    @property
+    def training_seconds(self) -> float:
+        """From raw texts to the trained model, its vocabulary and word vectors included."""
+        return sum(self.timings[stage] for stage in TRAINING_STAGES)
+
     def table(self) -> list[tuple[str, ...]]:
         """The report's table: a row per split, a column per metric; fractions, and loss in nats.
 
         Under the report's protocol its own figures follow, where it gives any.
         """
-        best = next(row for row in self.epochs if row["epoch"] == self.best_epoch)
-        rows = {"train": best["train"], "validation": best["validation"], "test": self.test}
+        rows = {"train": self.best["train"], "validation": self.best["validation"], "test": self.test}
         if self.request["protocol"] == "report":
             for split, metric, value in self.request["dataset"]["reported"]:
                 rows[f"report, {split}"] = {metric: value}

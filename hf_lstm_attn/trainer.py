@@ -181,14 +181,20 @@ def predict_logits(trainer: Trainer, encoded: Dataset, name: str) -> tuple[np.nd
     return logits, labels, select_metrics(output.metrics, name)
 
 
+def predict_dataset(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """`predict_logits` of a model on columns text, label."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = build_arguments(Path(folder), precision or choose_precision())
+        return predict_logits(build_trainer(model, tokenizer, arguments), encode(dataset, tokenizer), "eval")
+
+
 def evaluate_model(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
 ) -> dict[str, float]:
     """Loss, accuracy, precision, recall, F1 and macro-recall of a model on columns text, label."""
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = build_arguments(Path(folder), precision or choose_precision())
-        metrics = build_trainer(model, tokenizer, arguments).evaluate(encode(dataset, tokenizer))
-    return select_metrics(metrics, "eval")
+    return predict_dataset(model, tokenizer, dataset, precision)[2]
 
 
 def select_metrics(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:

@@ -19,9 +19,11 @@ from pathlib import Path
 
 from hf_lstm_attn import RunResult
 from hf_lstm_attn.comparison import COMPARISON_FILE, Comparison, render_markdown
-from hf_lstm_attn.model_card import CARD_FILE, list_figures, render_audit, render_card
+from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.model_card import CARD_FILE, METRIC_TITLES, list_figures, render_audit, render_card
 from hf_lstm_attn.packaging import publish
 from hf_lstm_attn.plots import plot_comparison, save_figure
+from hf_lstm_attn.recipes import RECIPE_DESCRIPTIONS, RECIPES, describe_differences, find_recipe, list_settings
 from hf_lstm_attn.results import RESULTS_FILE, render_markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +118,31 @@ def _render_audits() -> Iterator[str]:
             yield render_audit(audit)
 
 
+def render_recipes() -> str:
+    """A row per named recipe; what its published runs scored on each task, and how long they trained."""
+    tasks = {name: spec.best_metric for name, spec in DATASETS.items() if not spec.synthetic}
+    runs: dict[tuple[str | None, str], list[str]] = {}
+    for folder in find_folders(RESULTS_FILE):
+        result = RunResult.load(folder)
+        task, recipe = result.dataset["name"], find_recipe(result.request["recipe"])
+        if recipe is not None and task in tasks and result.request["limit"] is None:
+            score = f"[{100 * result.test[tasks[task]]:.2f}](model_cards/{folder.name}/results.json)"
+            protocol = result.request["protocol"]
+            remarks = [] if protocol == "official" else [f"protocol {protocol}"]
+            remarks += describe_differences(
+                list_settings(result.request["recipe"]), list_settings(asdict(RECIPES[recipe]))
+            )
+            cell = f"{score} in {result.training_seconds / 60:.1f} minutes"
+            runs.setdefault((recipe, task), []).append(f"{cell} ({', '.join(remarks)})" if remarks else cell)
+    rows = [["recipe", "what it is", *(f"{task}: {METRIC_TITLES[metric]}" for task, metric in tasks.items())]]
+    for name in RECIPES:
+        cells = ["<br>".join(runs.get((name, task), ["—"])) for task in tasks]
+        rows.append([f"`{name}`", RECIPE_DESCRIPTIONS[name], *cells])
+    return render_markdown_table(rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "recipes": render_recipes,
     "results": render_runs,
     "comparisons": render_comparisons,
     "audits": render_audits,
@@ -139,13 +165,12 @@ def find_drift(rendered: dict[Path, str]) -> list[str]:
 
 def _list_cells(folder: Path) -> dict[str, str]:
     result = RunResult.load(folder)
-    validation = next(row for row in result.epochs if row["epoch"] == result.best_epoch)["validation"]
     return {
         "run": f"[{folder.name}](model_cards/{folder.name}/results.json)",
         "data": result.dataset["name"],
         "protocol": result.request["protocol"],
         "word vectors": result.request["recipe"]["word_vectors"] or "random",
-        "validation accuracy": f"{validation['accuracy'] * 100:.2f}",
+        "validation accuracy": f"{result.best['validation']['accuracy'] * 100:.2f}",
         "test rows": f"{result.dataset['splits']['test']['rows']:,}",
         "accuracy": f"{result.test['accuracy'] * 100:.2f}",
         "F1": f"{result.test['f1'] * 100:.2f}",

@@ -94,6 +94,25 @@ def test_evaluate_repeats_the_runs_test_figures(
     assert "sample-tweets (synthetic data), test, 300 examples" in capsys.readouterr().out
 
 
+def test_evaluate_shows_members_and_their_ensemble_apart(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(run_folder), "sample-tweets", "--ensemble-with", "tweets"]
+    assert main(command) == 0
+    head, columns, *rows = capsys.readouterr().out.splitlines()
+    assert head == "sample-tweets (synthetic data), test, 300 examples"
+    assert columns.split() == ["model", "loss", "accuracy", "precision", "recall", "f1", "macro_recall"]
+    assert [row[: row.index("  ")] for row in rows] == [str(run_folder), "tweets", "ensemble of 2"]
+    assert main([*command, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(run_folder), "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    member = figures["members"][0]
+    assert {name: alone[name] for name in member if name != "model"} == pytest.approx(
+        {name: value for name, value in member.items() if name != "model"}, abs=1e-6
+    )
+    for row, metrics in zip(rows, [*figures["members"], figures["ensemble"]], strict=True):
+        assert row.split()[-1] == f"{metrics['macro_recall']:.4f}"
+
+
 def test_predict_texts(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "-m", str(run_folder), "late again", "", 'lovely, "day"', "--all-scores", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -144,6 +163,7 @@ WRONG_USES = [
     (["polish"], "polish"),
     (["predict", "-m", "x", "-i", "y", "text"], "both"),
     (["train", "imdb", "--epochs", "0"], "at least 1"),
+    (["evaluate", "x", "--ensemble-with", "y", "x"], "twice"),
     (["push", "x"], "--repo-id"),
     (["train", "imdb", "--push-to-hub"], "--repo-id"),
     (["train", "imdb", "--repo-id", "you/model"], "--push-to-hub"),
@@ -171,6 +191,7 @@ FAILURES = [
     (["train", "sample-reviews", "--word-vectors", "missing.txt"], "missing.txt"),
     (["train", "sample-reviews", "--word-vectors", "unlabelled"], "unlabelled"),
     (["evaluate", "missing"], "missing"),
+    (["evaluate", "imdb", "sample-reviews", "--ensemble-with", "tweets"], "same classes"),
     (["predict", "-m", "missing", "text"], "missing"),
     (["push", "missing", "--repo-id", "you/model", "--dry-run"], "missing"),
     (["push", "missing", "--repo-id", "model"], "NAME/MODEL"),

@@ -11,6 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from hf_lstm_attn.plots import (
     CURVES,
+    plot_ablation,
     plot_architecture,
     plot_confusion,
     plot_curves,
@@ -90,6 +91,18 @@ def test_reliability_shows_accuracy_against_confidence() -> None:
     dots = figure.axes[0].collections[0]
     assert dots.get_offsets().tolist() == [[0.55, 0.4], [0.9, 0.8]]
     assert dots.get_sizes()[1] == 3 * dots.get_sizes()[0]
+
+
+def test_ablation_shows_every_seed_and_the_means() -> None:
+    scores = {"default": [91.0, 92.0], "sharp": [90.0]}
+    figure = plot_ablation(scores, reference="default", title="imdb", score_name="F1, %")
+    (axis,) = figure.axes
+    seeds, means, reference = axis.lines
+    assert list(zip(*seeds.get_data(), strict=True)) == [(91.0, 0), (92.0, 0), (90.0, 1)]
+    assert list(zip(*means.get_data(), strict=True)) == [(91.5, 0), (90.0, 1)]
+    assert list(reference.get_xdata()) == [91.5, 91.5]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["default", "sharp"]
+    assert len(plot_ablation(scores, reference="none", title="", score_name="").axes[0].lines) == 2
 
 
 def draw_heatmap(words: list[str], scores: list[float], *, signed: bool = True) -> Figure:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..recipes import RECIPE_DESCRIPTIONS
+
 if TYPE_CHECKING:
     from ..data import DatasetSpec
     from ..results import RunResult
@@ -52,7 +54,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--recipe",
         default="default",
-        help="default, small (a few thousand short texts) or report (default: %(default)s)",
+        help="; ".join(f"{name}: {text}" for name, text in RECIPE_DESCRIPTIONS.items()) + " (default: %(default)s)",
     )
     group.add_argument("--protocol", default="official", help="official, or report: splits (default: %(default)s)")
     group.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
