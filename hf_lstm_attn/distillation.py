@@ -15,7 +15,6 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .data import Splits, load_unlabelled_beside
-from .nb_svm import NbSvm
 from .prediction import load_classifier, predict
 
 NB_SVM = "nb-svm"
@@ -83,6 +82,8 @@ def match_labels(id2label: dict[int, str], label_names: Sequence[str], teacher: 
 
 
 def _ask_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
+    from .nb_svm import NbSvm
+
     words = [tokenizer.tokenize(text) for text in texts]
     model = NbSvm().fit(words[: len(splits.train)], splits.train["label"])
     return np.exp(model.compute_log_probabilities(words)).astype(np.float32)
