@@ -46,7 +46,8 @@ class RunResult:
         timings: Seconds per stage, and training speed.
         examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
         repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights. Of a
-            built-in model: its name as `built_in`, the `dtype`, and `test`, metrics of the model as stored.
+            built-in model: its name as `built_in`, the `dtype`, how many words of the `vocabulary` it keeps, and
+            `test`, metrics of the model as stored.
     """
 
     request: dict[str, Any]

@@ -2,6 +2,7 @@
 
 python scripts/make_pretrained.py runs/train_imdb imdb
 python scripts/make_pretrained.py runs/train_imdb imdb --data FOLDER   # score the model as stored on the test split too
+python scripts/make_pretrained.py runs/train_imdb imdb --vocabulary 28000      # keep the most frequent words alone
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ from safetensors.numpy import load_file, save_file
 from hf_lstm_attn import RunResult, evaluate_model, load_classifier, load_splits, render_card, resolve_spec
 from hf_lstm_attn.model_card import CARD_FILE
 from hf_lstm_attn.packaging import publish
-from hf_lstm_attn.pretrained_models import FOLDER, STORAGE, WEIGHTS, encode_weights
+from hf_lstm_attn.pretrained_models import FOLDER, STORAGE, WEIGHTS, WORD_VECTORS, encode_weights
 
 MOST_BYTES = 5_000_000
 
 
-def make_pretrained(run: Path, name: str, folder: Path, *, data: str | None = None) -> RunResult:
+def make_pretrained(
+    run: Path, name: str, folder: Path, *, vocabulary: int | None = None, data: str | None = None
+) -> RunResult:
     """Fill the folder, in place of what it held.
 
     Args:
+        vocabulary: Words kept, the most frequent ones; the others become unknown words. None keeps all.
         data: Where the run's data set lies; the model as stored is then scored on its test split.
 
     Raises:
@@ -35,11 +39,17 @@ def make_pretrained(run: Path, name: str, folder: Path, *, data: str | None = No
     result = replace(result, repository={"built_in": name, "dtype": STORAGE})
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    save_file(encode_weights(load_file(run / "model.safetensors")), folder / WEIGHTS)
+    weights = load_file(run / "model.safetensors")
+    words = min(vocabulary or len(weights[WORD_VECTORS]), len(weights[WORD_VECTORS]))
+    result.repository["vocabulary"] = words
+    weights[WORD_VECTORS] = weights[WORD_VECTORS][:words]  # ids are ranks by frequency
+    save_file(encode_weights(weights), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors lets the owner alone read
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config["vocab_size"] = words
     _write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
     tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if id < words}
     _write(folder / "tokenizer.json", json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")))
     shutil.copyfile(run / "tokenizer_config.json", folder / "tokenizer_config.json")
     if data is not None:
@@ -49,7 +59,7 @@ def make_pretrained(run: Path, name: str, folder: Path, *, data: str | None = No
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{folder}: {size:,} bytes")
     if size > MOST_BYTES:
-        raise ValueError(f"Expected at most {MOST_BYTES:,} bytes; found {size:,}. Train with a smaller vocabulary.")
+        raise ValueError(f"Expected at most {MOST_BYTES:,} bytes; found {size:,}. Pass a smaller --vocabulary.")
     return result
 
 
@@ -74,10 +84,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("name", help="of the built-in model")
     parser.add_argument("-o", "--output-dir", type=Path, help="(default: hf_lstm_attn/pretrained/NAME)")
+    parser.add_argument("--vocabulary", type=int, metavar="WORDS", help="keep the most frequent (default: all)")
     parser.add_argument("--data", metavar="WHERE", help="Hub id or folder of the run's data set")
     options = parser.parse_args()
     folder = options.output_dir or FOLDER / options.name
-    result = make_pretrained(options.run, options.name, folder, data=options.data)
+    result = make_pretrained(options.run, options.name, folder, vocabulary=options.vocabulary, data=options.data)
     for metric, value in result.repository.get("test", {}).items():
         print(f"{metric}: {result.test[metric]:.4f} as trained, {value:.4f} as stored")
 

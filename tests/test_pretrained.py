@@ -131,6 +131,19 @@ def test_numpy_says_what_any_architecture_says(choices: dict[str, object], made:
         assert scores == pytest.approx(wanted, abs=1e-5)
 
 
+def test_words_beyond_the_vocabulary_become_unknown(finished_run: Path, made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    make(finished_run, folder, "--vocabulary", "30")
+    whole, few = load_stored(made), load_stored(folder)
+    assert few.model.config.vocab_size == len(few.tokenizer) == 30
+    frequent, rare = (whole.tokenizer.convert_ids_to_tokens(id) for id in (29, 30))
+    unknown = few.tokenizer.unk_token
+    assert few.tokenizer.tokenize(f"{frequent} {rare}") == [frequent, unknown]
+    assert few(frequent) == whole(frequent)
+    assert "the 30 most frequent are kept" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "most frequent are kept" not in (made / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_says_what_it_was_trained_on_and_comes_from_the_results(name: str) -> None:
     result = RunResult.load(FOLDER / name)
