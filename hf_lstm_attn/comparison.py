@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from .callbacks import say as say_on_stderr
@@ -22,6 +21,7 @@ from .metrics import compute_metrics
 from .prediction import load_classifier, predict
 from .recipes import Recipe
 from .results import METRIC_NAMES, describe_machine, describe_versions, render_markdown_table
+from .tokenization import split_words
 from .training import TRAIN_ROWS_EVALUATED, train
 
 COMPARISON_FILE = "comparison.json"
@@ -211,17 +211,17 @@ def _try_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, *, balanced:
     from .nb_svm import NbSvm
 
     started = time.monotonic()
-    model = NbSvm(balanced=balanced).fit(_read_words(splits.train, tokenizer), splits.train["label"])
+    model = NbSvm(balanced=balanced).fit(split_words(splits.train["text"], tokenizer), splits.train["label"])
     seconds = time.monotonic() - started
 
     def classify(texts: Sequence[str]) -> np.ndarray:
-        return model.compute_log_probabilities([tokenizer.tokenize(text) for text in texts])
+        return model.compute_log_probabilities(split_words(texts, tokenizer))
 
     metrics = {}
     for split in SPLITS:
         rows = getattr(splits, split)
         rows = rows.select(range(min(len(rows), TRAIN_ROWS_EVALUATED))) if split == "train" else rows
-        scores = model.compute_log_probabilities(_read_words(rows, tokenizer))
+        scores = model.compute_log_probabilities(split_words(rows["text"], tokenizer))
         metrics[split] = compute_metrics(scores, rows["label"])
     return Trial(
         metrics=metrics,
@@ -230,11 +230,6 @@ def _try_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, *, balanced:
         bytes=model.count_bytes(),
         texts_per_second=_measure_speed(classify, splits.test["text"]),
     )
-
-
-def _read_words(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
-    """The networks' words, of whole texts."""
-    return [tokenizer.tokenize(text) for text in rows["text"]]
 
 
 def _measure_speed(classify: Callable[[Sequence[str]], Iterable[Any]], texts: Sequence[str]) -> float:

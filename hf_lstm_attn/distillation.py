@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .data import Splits, load_unlabelled_beside
 from .prediction import load_classifier, predict
+from .tokenization import split_words
 
 NB_SVM = "nb-svm"
 LABEL_SHARE = 0.5  # of a labelled text's target that is its label; the rest is what the teachers say
@@ -84,6 +85,6 @@ def match_labels(id2label: dict[int, str], label_names: Sequence[str], teacher: 
 def _ask_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     from .nb_svm import NbSvm
 
-    words = [tokenizer.tokenize(text) for text in texts]
+    words = split_words(texts, tokenizer)
     model = NbSvm().fit(words[: len(splits.train)], splits.train["label"])
     return np.exp(model.compute_log_probabilities(words)).astype(np.float32)

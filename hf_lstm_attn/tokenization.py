@@ -27,7 +27,7 @@ from tokenizers.models import WordLevel
 from tokenizers.trainers import WordLevelTrainer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN = "[PAD]"
 UNK_TOKEN = "[UNK]"
@@ -242,6 +242,11 @@ def set_length(
     _check_max_length(max_length)
     tokenizer.model_max_length = _compute_max_length(max_length, tokenizer.backend_tokenizer, list(texts))
     tokenizer.truncation_side = truncation_side
+
+
+def split_words(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
+    """The words of whole texts, rare ones as the unknown word."""
+    return [tokenizer.tokenize(text, verbose=False) for text in texts]  # else it warns of texts beyond its length
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:

@@ -3,6 +3,7 @@ README's tables from all that lie there.
 
 python scripts/collect_results.py runs/train_imdb lstm-attn-imdb
 python scripts/collect_results.py runs/compare-imdb comparison-imdb
+python scripts/collect_results.py              # renders anew, say after a recipe was described in other words
 python scripts/collect_results.py --check      # exits with 1 if a document differs from the figures it comes from
 """
 
@@ -185,9 +186,9 @@ def main() -> int:
     parser.add_argument("name", nargs="?", help="folder in model_cards")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    if not options.check and options.name is None:
-        parser.error("expected a folder and a name, or --check")
-    if not options.check:
+    if options.run is not None and options.name is None:
+        parser.error("expected a folder and a name; found the folder alone")
+    if options.run is not None:
         copy_figures(options.run, options.name)
     rendered = render_documents()
     if options.check:

@@ -24,7 +24,7 @@ def test_a_run_is_known_by_its_recipe(name: str) -> None:
 
 
 def test_a_run_is_of_the_recipe_that_sets_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    sharp = replace(RECIPES["default"], adversarial_radius=0.02)
+    sharp = replace(RECIPES["default"], adversarial_radius=0.03)
     monkeypatch.setitem(RECIPES, "sharp", sharp)
     assert find_recipe(asdict(sharp)) == "sharp"
     assert find_recipe(asdict(replace(sharp, adversarial_radius=0.05))) == "default"
