@@ -33,8 +33,8 @@ HEAD = f"""# Ablations
 What changes to the recipe did, whether they helped or not; `{REFERENCE}` is what they are compared with. Each row is a
 configuration, with mean and sample standard deviation over its seeds, in per cent, at the epoch whose weights were
 kept. Validation decides; test scores stand where runs recorded them, and decided nothing. Seconds are from raw texts to
-the trained model, a mean over the seeds, without pre-training; runs may have shared their machine with others. `scripts/collect_ablation.py` writes this page from the
-records beside it.
+the trained model, a mean over the seeds, without pre-training; runs may have shared their machine with others.
+`scripts/collect_ablation.py` writes this page from the records beside it.
 """
 
 
