@@ -159,6 +159,7 @@ def build_trainer(
     )
     if encoder_learning_rate is not None:
         lower_encoder_rates(trainer.create_optimizer(), model, encoder_learning_rate)
+    trainer.loss_is_scaled_for_ga = False  # every loss here is the mean of its own batch
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(ProgressBar)

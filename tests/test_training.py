@@ -284,7 +284,8 @@ def test_epochs_follow_the_size_of_the_data() -> None:
     assert compute_epochs(RECIPES["report"], 1_000_000) == 15
 
 
-def test_gradient_accumulation_gives_the_numbers_of_one_large_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("balanced", [False, True])
+def test_gradient_accumulation_gives_the_numbers_of_one_large_batch(tmp_path: Path, balanced: bool) -> None:
     splits = load_splits(resolve_spec("sample-reviews"), limit=32)
     losses = []
     for accumulation in (1, 4):
@@ -303,7 +304,9 @@ def test_gradient_accumulation_gives_the_numbers_of_one_large_batch(tmp_path: Pa
             train_sampling_strategy="sequential",
             save_strategy="no",
         )
-        trainer = build_trainer(model, tokenizer, arguments, train_dataset=encode(splits.train, tokenizer))
+        rows = encode(splits.train, tokenizer)
+        loss = build_balanced_loss(rows["labels"], num_labels=2) if balanced else None
+        trainer = build_trainer(model, tokenizer, arguments, train_dataset=rows, loss=loss)
         trainer.train()
         losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
