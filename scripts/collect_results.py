@@ -119,6 +119,27 @@ def _render_audits() -> Iterator[str]:
             yield render_audit(audit)
 
 
+def render_transfer() -> str:
+    """What scripts/transfer_imdb.py measured."""
+    parts = []
+    for path in sorted(CARDS.glob("*/transfer.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        models, pretraining, measured = result["models"], result["pretraining"], result["dataset"]
+        draws = len(next(iter(models.values()))["draws"])
+        rows = [["model", "accuracy", "lowest", "highest", "seconds"]]
+        for name, model in models.items():
+            accuracies = [100 * draw["accuracy"] for draw in model["draws"]]
+            cells = (100 * model["mean"]["accuracy"], min(accuracies), max(accuracies))
+            rows.append([name, *(f"{cell:.2f}" for cell in cells), f"{model['mean']['seconds']:.0f}"])
+        parts.append(
+            f"{result['examples']} labelled reviews, mean of {draws} draws, measured on {measured['rows']:,} texts of "
+            f"{measured['split']}; language models from {pretraining['texts']:,} texts, their perplexity "
+            f"{pretraining['perplexity']['mean']:.0f} ([figures](model_cards/{path.parent.name}/transfer.json)):\n\n"
+            + render_markdown_table(rows)
+        )
+    return "\n".join(parts)
+
+
 def render_recipes() -> str:
     """A row per named recipe; what its published runs scored on each task, and how long they trained."""
     tasks = {name: spec.best_metric for name, spec in DATASETS.items() if not spec.synthetic}
@@ -143,6 +164,7 @@ def render_recipes() -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
+    "transfer": render_transfer,
     "recipes": render_recipes,
     "results": render_runs,
     "comparisons": render_comparisons,

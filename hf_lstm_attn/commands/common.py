@@ -54,7 +54,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--recipe",
         default="default",
-        help="; ".join(f"{name}: {text}" for name, text in RECIPE_DESCRIPTIONS.items()) + " (default: %(default)s)",
+        help=". ".join(f"{name}: {text}" for name, text in RECIPE_DESCRIPTIONS.items()) + ". (default: %(default)s)",
     )
     group.add_argument("--protocol", default="official", help="official, or report: splits (default: %(default)s)")
     group.add_argument("--seed", type=int, default=42, help="(default: %(default)s)")
