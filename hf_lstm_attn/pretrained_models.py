@@ -98,7 +98,7 @@ def describe_pretrained(name: str) -> str:
     result = RunResult.load(FOLDER / name)
     rows: Any = {split: summary["rows"] for split, summary in result.dataset["splits"].items()}
     return (
-        f"{name}, trained on {rows['train']:,} texts of {result.request['dataset']['path']}; "
+        f"{name}, trained on {rows['train']:,} labelled texts of {result.request['dataset']['path']}; "
         f"accuracy {result.repository.get('test', result.test)['accuracy']:.2%} on {rows['test']:,} test texts"
     )
 

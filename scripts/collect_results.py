@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from hf_lstm_attn import RunResult
 from hf_lstm_attn.comparison import COMPARISON_FILE, Comparison, render_markdown
@@ -192,7 +193,7 @@ def _list_cells(folder: Path) -> dict[str, str]:
         "run": f"[{folder.name}](model_cards/{folder.name}/results.json)",
         "data": result.dataset["name"],
         "protocol": result.request["protocol"],
-        "word vectors": result.request["recipe"]["word_vectors"] or "random",
+        "starts from": _describe_start(result.request["recipe"]),
         "validation accuracy": f"{result.best['validation']['accuracy'] * 100:.2f}",
         "test rows": f"{result.dataset['splits']['test']['rows']:,}",
         "accuracy": f"{result.test['accuracy'] * 100:.2f}",
@@ -200,6 +201,16 @@ def _list_cells(folder: Path) -> dict[str, str]:
         "macro-recall": f"{result.test['macro_recall'] * 100:.2f}",
         "minutes": f"{result.timings['total'] / 60:.1f}",
     }
+
+
+def _describe_start(recipe: dict[str, Any]) -> str:
+    if recipe.get("init_from"):
+        start = "pre-training"
+    elif recipe["word_vectors"]:
+        start = f"vectors of {recipe['word_vectors']}"
+    else:
+        start = "nothing"
+    return f"{start}, with teachers" if recipe.get("teachers") else start
 
 
 def main() -> int:
