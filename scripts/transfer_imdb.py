@@ -31,7 +31,7 @@ from hf_lstm_attn import RECIPES, Recipe, load_splits, resolve_spec
 from hf_lstm_attn.callbacks import say
 from hf_lstm_attn.data import Splits
 from hf_lstm_attn.fine_tuning import FreezeEncoder
-from hf_lstm_attn.metrics import METRICS, confusion_matrix
+from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.pretraining_result import PretrainingResult, load_pretraining
 from hf_lstm_attn.results import describe_machine, describe_versions, render_markdown_table, save_json
 from hf_lstm_attn.trainer import build_arguments, build_trainer, choose_precision, encode, predict_logits
@@ -69,7 +69,7 @@ def draw_examples(rows: Dataset, examples: int, seed: int) -> Dataset:
 
 
 def fine_tune(splits: Splits, measured: Dataset, recipe: Recipe, seed: int) -> np.ndarray:
-    """Scores (examples, num_labels) of a classifier that starts from `recipe.init_from`."""
+    """Logits (examples, num_labels) of a classifier that starts from `recipe.init_from`."""
     set_seed(seed)
     model, tokenizer = build_model(splits, recipe, seed, lambda line: None)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,12 +96,12 @@ def fine_tune(splits: Splits, measured: Dataset, recipe: Recipe, seed: int) -> n
 
 
 def fit_tfidf(splits: Splits, measured: Dataset, recipe: Recipe, seed: int) -> np.ndarray:
-    """Scores (examples, num_labels) of logistic regression on TF-IDF of words and pairs of words."""
+    """Logits (examples, num_labels) of logistic regression on TF-IDF of words and pairs of words."""
     regression = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=1_000)
     )
     search = GridSearchCV(regression, {"logisticregression__C": STRENGTHS}, cv=FOLDS)
-    return search.fit(splits.train["text"], splits.train["label"]).predict_proba(measured["text"])
+    return search.fit(splits.train["text"], splits.train["label"]).predict_log_proba(measured["text"])
 
 
 MODELS: dict[str, Callable[[Splits, Dataset, Recipe, int], np.ndarray]] = {
@@ -158,8 +158,7 @@ def main() -> None:
         for name, compute_scores in MODELS.items():
             started = time.monotonic()
             scores = compute_scores(drawn, measured, recipe, seed)
-            confusion = confusion_matrix(scores.argmax(-1), measured["label"], len(splits.label_names))
-            figures = {metric: float(compute(confusion)) for metric, compute in METRICS.items()}
+            figures = compute_metrics(scores, measured["label"])
             trials[name].append({**figures, "seconds": round(time.monotonic() - started, 1)})
             say(f"seed {seed}, {name}: accuracy {figures['accuracy']:.4f}")
 

@@ -22,6 +22,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked; not to be changed."""
+    folder = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
 def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"hf_lstm_attn"}
@@ -36,9 +44,7 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     assert wheel.stat().st_size < 15e6
 
 
-def test_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(site)
+def test_wheel_runs_by_itself(site: Path, tmp_path: Path) -> None:
     code = (
         "import hf_lstm_attn, sys; assert hf_lstm_attn.__file__.startswith(sys.argv[1])\n"
         "from hf_lstm_attn.cli import main\n"
@@ -49,9 +55,7 @@ def test_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
-def test_built_in_models_of_the_wheel_answer_where_there_is_no_network(wheel: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(site)
+def test_built_in_models_of_the_wheel_answer_where_there_is_no_network(site: Path, tmp_path: Path) -> None:
     code = (
         "import socket, sys\n"
         "def refuse(*arguments): raise AssertionError(f'connects to {arguments}')\n"
