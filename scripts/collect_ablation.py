@@ -32,8 +32,9 @@ HEAD = f"""# Ablations
 
 What changes to the recipe did, whether they helped or not; `{REFERENCE}` is what they are compared with. Each row is a
 configuration, with mean and sample standard deviation over its seeds, in per cent, at the epoch whose weights were
-kept. Validation decides; test scores stand where runs recorded them, and decided nothing. Seconds are from raw texts to
-the trained model, a mean over the seeds, without pre-training; runs may have shared their machine with others.
+kept. Settings and epochs are chosen on validation. Test scores stand where runs recorded them and were seen as the runs
+ended; where one weighed in a choice, the notes say so. Seconds are from raw texts to the trained model, a mean over the
+seeds, without pre-training; runs may have shared their machine with others.
 `scripts/collect_ablation.py` writes this page from the records beside it.
 """
 
