@@ -43,6 +43,7 @@ class DatasetSpec:
     rules: tuple[str, ...] = ("html_breaks",)  # names of tokenization.NORMALIZATION_RULES
     best_metric: str = "f1"  # validation metric that picks the checkpoint
     unlabelled: tuple[tuple[str | None, str], ...] = ()  # (configuration, split) of texts to learn from
+    grouped: bool = False  # train is stored with related rows (reviews of one film) side by side, label by label
     report_fractions: tuple[float, ...] = (0.8, 0.1, 0.1)  # protocol "report": shares of train; two: test is its own
     synthetic: bool = False
     language: str = "en"
@@ -61,6 +62,7 @@ DATASETS: dict[str, DatasetSpec] = {
             path="stanfordnlp/imdb",
             label_names=("negative", "positive"),
             unlabelled=((None, "unsupervised"),),
+            grouped=True,
             license="other",
             homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
             reported=(("test", "accuracy", 0.8648),),
@@ -196,7 +198,9 @@ def _name_data(data: str) -> str:
 def load_splits(spec: DatasetSpec, *, protocol: str = "official", seed: int = 42, limit: int | None = None) -> Splits:
     """Train, validation and test by a protocol; train is shuffled by the seed, an official test keeps its order.
 
-    - "official": the data set's own splits. One it lacks is a stratified tenth of train, drawn by the seed.
+    - "official": the data set's own splits. One it lacks is a stratified tenth of train, drawn by the seed: row by row,
+      or, of `spec.grouped` data, one stretch of every label's rows, so that train and validation share as few films as
+      train and test do.
     - "report": train cut anew by `spec.report_fractions`, shuffled by the seed and stratified. Three shares give
       train, validation and test, and the official test is unused; two give train and validation.
 
@@ -216,7 +220,8 @@ def load_splits(spec: DatasetSpec, *, protocol: str = "official", seed: int = 42
 
     whole = loaded["train"]
     sizes = [round(share * len(whole.labels)) for share in held_out.values()]
-    parts = _cut(whole.labels, [len(whole.labels) - sum(sizes), *sizes], seed)
+    stretches = spec.grouped and protocol == "official"
+    parts = _cut(whole.labels, [len(whole.labels) - sum(sizes), *sizes], seed, stretches=stretches)
     rows = {split: whole.take(part) for split, part in zip(("train", *held_out), parts, strict=True)}
     rows |= {split: loaded[split] for split in own}
     rows = {split: rows[split] for split in SPLITS}
@@ -232,7 +237,10 @@ def load_splits(spec: DatasetSpec, *, protocol: str = "official", seed: int = 42
         "splits": {split: _summarize_rows(part, label_names) for split, part in rows.items()},
         "malformed": {"count": len(places), "first_lines": places[:NAMED_PLACES]},
         "duplicates": _count_duplicates({split: part.texts for split, part in rows.items()}),
-        "notes": [f"{split}: a stratified {share:.0%} of the stored train" for split, share in held_out.items()]
+        "notes": [
+            f"{split}: a stratified {share:.0%} of the stored train" + ", one stretch per label" * stretches
+            for split, share in held_out.items()
+        ]
         + [f"stored {split}: unused" for split in source.splits if split in SPLITS and split not in loaded],
     }
     built = {split: _build_dataset(part, label_names) for split, part in rows.items()}
@@ -308,11 +316,12 @@ def _plan_splits(spec: DatasetSpec, protocol: str, stored: Sequence[str]) -> tup
     return ("test",), held_out
 
 
-def _cut(labels: Sequence[int], sizes: Sequence[int], seed: int) -> list[list[int]]:
+def _cut(labels: Sequence[int], sizes: Sequence[int], seed: int, *, stretches: bool = False) -> list[list[int]]:
     """Row numbers in parts of these sizes, each shuffled and with the shares of labels of the whole, within one row.
 
     Every label's rows, in random order, are spread evenly over [0, 1) by their rank; cutting the rows sorted by this
-    position cuts each label in the same proportion. Rows beyond the sum of the sizes belong to no part.
+    position cuts each label in the same proportion. Rows beyond the sum of the sizes belong to no part. With
+    `stretches` a label's rows keep their order and only where they start is random: a part is a stretch of each label.
     """
     import numpy as np
 
@@ -320,7 +329,8 @@ def _cut(labels: Sequence[int], sizes: Sequence[int], seed: int) -> list[list[in
     values = np.asarray(labels)
     positions = np.zeros(len(values))
     for label in np.unique(values):
-        rows = generator.permutation(np.flatnonzero(values == label))
+        rows = np.flatnonzero(values == label)
+        rows = np.roll(rows, generator.integers(len(rows))) if stretches else generator.permutation(rows)
         positions[rows] = np.arange(len(rows)) / len(rows)
     order = np.argsort(positions, kind="stable")
     ends = np.cumsum([0, *sizes])

@@ -111,6 +111,22 @@ def test_official_protocol_holds_out_what_is_missing(tmp_path: Path) -> None:
     ]
 
 
+def test_grouped_data_keep_their_groups_together(tmp_path: Path) -> None:
+    rows = [{"text": f"{label} film {row // 10} review {row}", "label": label} for label in "np" for row in range(500)]
+    spec = replace(resolve_spec(data=write_jsonl(tmp_path / "a.jsonl", rows)), grouped=True)
+    splits = load_splits(spec)
+    films = {
+        split: {text[: text.index(" review")] for text in part["text"]}
+        for split, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+    }
+    assert Counter(splits.validation["label"]) == {0: 50, 1: 50}
+    assert len(films["validation"] & films["train"]) <= 4  # two labels, two ends of a stretch
+    assert splits.summary["notes"][0] == "validation: a stratified 10% of the stored train, one stretch per label"
+    assert set(load_splits(spec, seed=1).validation["text"]) != set(splits.validation["text"])
+    report = load_splits(spec, protocol="report")
+    assert "one stretch" not in report.summary["notes"][0]
+
+
 def test_report_protocol_cuts_train_anew(tmp_path: Path) -> None:
     spec = resolve_spec(data=write_hub_folder(tmp_path, {"train": 200, "validation": 6, "test": 10}))
     three = load_splits(spec, protocol="report")
