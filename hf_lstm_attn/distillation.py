@@ -19,6 +19,7 @@ from .prediction import load_classifier, predict
 from .tokenization import split_words
 
 NB_SVM = "nb-svm"
+SURE = 0.8  # probability from which what teachers say of an unlabelled text passes for its label
 LABEL_SHARE = 0.5  # of a labelled text's target that is its label; the rest is what the teachers say
 
 
@@ -28,35 +29,58 @@ def build_soft_rows(
     tokenizer: PreTrainedTokenizerBase,
     cache: Path,
     say: Callable[[str], None],
+    *,
+    match_shares: bool = False,
 ) -> Dataset:
     """Columns text, label: the training texts, then the unlabelled ones, each with (num_labels,) probabilities.
 
     Args:
         teachers: Folders or Hub ids of `AutoModelForSequenceClassification`s with their tokenizers, built-in models, or
-            `"nb-svm"`, which is fitted to the training texts first. Their probabilities are averaged.
+            `"nb-svm"`, which is fitted to the training texts first, and to those unlabelled ones of which the teachers
+            named before it are sure. Their probabilities are averaged.
         tokenizer: Finds the words of `"nb-svm"`.
         cache: Where the probabilities are kept, an `.npy` file per teacher, so that a resumed run need not ask again.
+        match_shares: Whether to bring every teacher to the class shares of training (see `match_class_shares`). A loss
+            that adds training's log-prior to the logits expects targets under these shares; a teacher that was itself
+            trained with such a loss speaks as if all classes were equally frequent.
 
     Raises:
         ValueError: if a teacher has other classes.
         FileNotFoundError: if there is no such teacher.
     """
     texts = [*splits.train["text"], *load_unlabelled_beside(splits)]
-    answers = []
+    labels = np.eye(len(splits.label_names))[splits.train["label"]]
+    answers: list[np.ndarray] = []
     for number, teacher in enumerate(teachers):
         path = cache / f"teacher_{number}.npy"
         if not path.is_file():
             say(f"Teacher {teacher} classifies {len(texts):,} texts.")
-            probabilities = _ask_nb_svm(splits, tokenizer, texts) if teacher == NB_SVM else _ask(splits, teacher, texts)
+            if teacher == NB_SVM:
+                probabilities = _ask_nb_svm(splits, tokenizer, texts, np.mean(answers, axis=0) if answers else None)
+            else:
+                probabilities = _ask(splits, teacher, texts)
             partial = path.with_suffix(".partial.npy")
             np.save(partial, probabilities)
             partial.replace(path)
-        answers.append(np.load(path))
+        answer = np.load(path)
+        answers.append(match_class_shares(answer, labels.mean(axis=0), len(labels)) if match_shares else answer)
     targets = np.mean(answers, axis=0)  # (texts, num_labels)
-    labels = np.eye(len(splits.label_names))[splits.train["label"]]
     labelled = len(splits.train)
     targets[:labelled] = LABEL_SHARE * labels + (1 - LABEL_SHARE) * targets[:labelled]
     return Dataset.from_dict({"text": texts, "label": targets.tolist()})
+
+
+def match_class_shares(probabilities: np.ndarray, shares: np.ndarray, rows: int) -> np.ndarray:
+    """The probabilities (texts, num_labels) with every class's odds scaled, so that the first `rows` average `shares`.
+
+    As in Saerens et al. 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", with the new
+    shares known.
+    """
+    scaled = probabilities
+    for _ in range(100):  # settles to 1e-3 in about ten
+        scaled = scaled * (shares / scaled[:rows].mean(axis=0))
+        scaled = scaled / scaled.sum(axis=1, keepdims=True)
+    return scaled
 
 
 def _ask(splits: Splits, teacher: str, texts: Sequence[str]) -> np.ndarray:
@@ -82,9 +106,21 @@ def match_labels(id2label: dict[int, str], label_names: Sequence[str], teacher: 
     )
 
 
-def _ask_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
+def _ask_nb_svm(
+    splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], earlier: np.ndarray | None
+) -> np.ndarray:
+    """Probabilities (texts, num_labels), learned from the labels and from `earlier`, those of other teachers.
+
+    As in Blum & Mitchell 1998, "Combining Labeled and Unlabeled Data with Co-Training": a model of n-grams sees other
+    evidence than a network does, so that each learns from what the other is sure of.
+    """
     from .nb_svm import NbSvm
 
     words = split_words(texts, tokenizer)
-    model = NbSvm().fit(words[: len(splits.train)], splits.train["label"])
-    return np.exp(model.compute_log_probabilities(words)).astype(np.float32)
+    labels = list(splits.train["label"])
+    learned = words[: len(labels)]
+    if earlier is not None:
+        sure = len(labels) + np.flatnonzero(earlier[len(labels) :].max(axis=1) > SURE)
+        learned += [words[row] for row in sure]
+        labels += earlier[sure].argmax(axis=1).tolist()
+    return np.exp(NbSvm().fit(learned, labels).compute_log_probabilities(words)).astype(np.float32)

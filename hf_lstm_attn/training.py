@@ -137,7 +137,8 @@ def train(
     loss = build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None
     if recipe.teachers:
         loss = loss or compute_labelled_loss
-        train_rows = encode(build_soft_rows(splits, recipe.teachers, tokenizer, checkpoints, say), tokenizer)
+        soft_rows = build_soft_rows(splits, recipe.teachers, tokenizer, checkpoints, say, match_shares=balanced)
+        train_rows = encode(soft_rows, tokenizer)
     elif recipe.reads_unlabelled:
         loss = loss or compute_labelled_loss
         train_rows = _add_unlabelled(train_rows, splits, tokenizer)

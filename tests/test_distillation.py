@@ -12,7 +12,7 @@ from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForSeque
 from hf_lstm_attn import Recipe, RunResult, load_classifier, predict, train
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.data import DatasetSpec, load_splits, resolve_spec
-from hf_lstm_attn.distillation import build_soft_rows, match_labels
+from hf_lstm_attn.distillation import build_soft_rows, match_class_shares, match_labels
 
 STUDENT = Recipe(
     model={"embedding_size": 16, "hidden_size": 8},
@@ -64,6 +64,24 @@ def test_targets_are_the_teachers_mean_and_half_the_label(
     assert np.mean(nb_svm[: len(texts)].round() == splits.train["label"]) > 0.9
 
 
+def test_nb_svm_learns_from_the_teachers_before_it(spec: DatasetSpec, finished_run: Path, tmp_path: Path) -> None:
+    splits = load_splits(spec)
+    classifier = load_classifier(finished_run)
+    seen = len(splits.train)
+    np.save(tmp_path / "teacher_0.npy", np.tile([0.0, 1.0], (seen + len(UNLABELLED), 1)))  # it likes every film
+    answers = {}
+    for teachers in (("any", "nb-svm"), ("nb-svm",)):
+        folder = tmp_path / str(len(teachers))
+        folder.mkdir()
+        if len(teachers) == 2:
+            (tmp_path / "teacher_0.npy").rename(folder / "teacher_0.npy")
+        build_soft_rows(splits, teachers, classifier.tokenizer, folder, say)
+        answers[teachers] = np.load(folder / f"teacher_{len(teachers) - 1}.npy")
+    after, alone = answers["any", "nb-svm"], answers["nb-svm",]
+    assert (after[seen:, 1] - alone[seen:, 1]).min() > 0.1
+    assert np.mean(after[:seen].argmax(axis=1) == splits.train["label"]) > 0.9  # labels come first
+
+
 def test_a_transformer_teaches_and_a_resumed_run_does_not_ask_again(spec: DatasetSpec, tmp_path: Path) -> None:
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "film", "good", "dull"]))
@@ -96,6 +114,21 @@ def test_a_transformer_teaches_and_a_resumed_run_does_not_ask_again(spec: Datase
         for name in ("whole", "alone")
     )
     assert alone < 0.6 < taught
+
+
+def test_a_teacher_of_equal_classes_is_brought_to_the_shares_of_training() -> None:
+    generator = np.random.default_rng(0)
+    shares = np.array([0.1, 0.6, 0.3])
+    labels = generator.choice(3, 20_000, p=shares)
+    evidence = np.exp(
+        2 * (2 * np.eye(3)[labels] + generator.normal(size=(len(labels), 3)))
+    )  # the likelihood of each class
+    equal = evidence / evidence.sum(axis=1, keepdims=True)
+    matched = match_class_shares(equal, shares, len(labels))
+    assert matched.mean(axis=0) == pytest.approx(shares, abs=1e-3)
+    odds = (matched / equal)[:, 1] / (matched / equal)[:, 0]
+    assert odds == pytest.approx(odds[0])  # the same factor in every text
+    assert odds[0] == pytest.approx(shares[1] / shares[0], rel=0.2)
 
 
 def test_class_names() -> None:
