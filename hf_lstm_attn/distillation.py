@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from .data import Splits, load_unlabelled_beside
+from .data import Splits
 from .prediction import load_classifier, predict
 from .tokenization import split_words
 
@@ -23,16 +22,17 @@ SURE = 0.8  # probability from which what teachers say of an unlabelled text pas
 LABEL_SHARE = 0.5  # of a labelled text's target that is its label; the rest is what the teachers say
 
 
-def build_soft_rows(
+def build_targets(
     splits: Splits,
+    unlabelled: Sequence[str],
     teachers: Sequence[str],
     tokenizer: PreTrainedTokenizerBase,
     cache: Path,
     say: Callable[[str], None],
     *,
     match_shares: bool = False,
-) -> Dataset:
-    """Columns text, label: the training texts, then the unlabelled ones, each with (num_labels,) probabilities.
+) -> np.ndarray:
+    """Probabilities (texts, num_labels) to learn: of the training texts, then of the unlabelled ones.
 
     Args:
         teachers: Folders or Hub ids of `AutoModelForSequenceClassification`s with their tokenizers, built-in models, or
@@ -48,7 +48,7 @@ def build_soft_rows(
         ValueError: if a teacher has other classes.
         FileNotFoundError: if there is no such teacher.
     """
-    texts = [*splits.train["text"], *load_unlabelled_beside(splits)]
+    texts = [*splits.train["text"], *unlabelled]
     labels = np.eye(len(splits.label_names))[splits.train["label"]]
     answers: list[np.ndarray] = []
     for number, teacher in enumerate(teachers):
@@ -64,10 +64,9 @@ def build_soft_rows(
             partial.replace(path)
         answer = np.load(path)
         answers.append(match_class_shares(answer, labels.mean(axis=0), len(labels)) if match_shares else answer)
-    targets = np.mean(answers, axis=0)  # (texts, num_labels)
-    labelled = len(splits.train)
-    targets[:labelled] = LABEL_SHARE * labels + (1 - LABEL_SHARE) * targets[:labelled]
-    return Dataset.from_dict({"text": texts, "label": targets.tolist()})
+    targets = np.mean(answers, axis=0)
+    targets[: len(labels)] = LABEL_SHARE * labels + (1 - LABEL_SHARE) * targets[: len(labels)]
+    return targets
 
 
 def match_class_shares(probabilities: np.ndarray, shares: np.ndarray, rows: int) -> np.ndarray:

@@ -54,14 +54,14 @@ class NbSvm:
     def compute_log_probabilities(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
         """(texts, classes); probabilities of more than two classes are each regression's, scaled to sum to 1."""
         features = self.vectorizer.transform(texts).astype(np.float64)
-        columns = [
-            regression.predict_log_proba(_scale(features, ratio))
+        margins = [
+            regression.decision_function(_scale(features, ratio))
             for regression, ratio in zip(self.regressions, self.ratios, strict=True)
         ]
-        if len(columns) == 1:
-            return columns[0]
-        scores = np.stack([column[:, 1] for column in columns], axis=1)
-        return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        if len(margins) == 1:
+            margins = [-margins[0], margins[0]]
+        scores = np.stack([-np.logaddexp(0, -margin) for margin in margins], axis=1)  # log-sigmoid, never -inf
+        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
     def count_parameters(self) -> int:
         """A weight per n-gram and regression, and the biases."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, load_unlabelled_beside, resolve_spec
-from .distillation import build_soft_rows
+from .distillation import build_targets
 from .examples import record_examples
 from .fine_tuning import FreezeEncoder
 from .limits import measure_limits, score_widget_texts
@@ -135,13 +135,15 @@ def train(
     epochs_at_most = compute_epochs(recipe, sum(map(len, train_rows["input_ids"])))
     balanced = recipe.balance_classes and spec.best_metric == "macro_recall"
     loss = build_balanced_loss(train_rows["labels"], len(splits.label_names)) if balanced else None
-    if recipe.teachers:
+    if recipe.teachers or recipe.reads_unlabelled:
         loss = loss or compute_labelled_loss
-        soft_rows = build_soft_rows(splits, recipe.teachers, tokenizer, checkpoints, say, match_shares=balanced)
-        train_rows = encode(soft_rows, tokenizer)
-    elif recipe.reads_unlabelled:
-        loss = loss or compute_labelled_loss
-        train_rows = _add_unlabelled(train_rows, splits, tokenizer)
+        unlabelled = load_unlabelled_beside(splits)
+        train_rows = _add_unlabelled(train_rows, unlabelled, tokenizer)
+        if recipe.teachers:
+            targets = build_targets(
+                splits, unlabelled, recipe.teachers, tokenizer, checkpoints, say, match_shares=balanced
+            )
+            train_rows = train_rows.remove_columns("labels").add_column("labels", targets.tolist())
     checkpoint = _find_checkpoint(checkpoints, with_raw_weights=recipe.ema_decay is not None)
     arguments = build_arguments(
         checkpoints,
@@ -181,8 +183,8 @@ def train(
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     rows = f"{len(splits.train):,} examples"
-    if unlabelled := len(train_rows) - len(splits.train):
-        rows += f" and {unlabelled:,} unlabelled texts"
+    if added := len(train_rows) - len(splits.train):
+        rows += f" and {added:,} unlabelled texts"
     say(f"Training {parameters:,} parameters on {rows} for {arguments.num_train_epochs} epochs.")
     clock.lap("encoding")
     if checkpoint is None or not _has_stopped_early(checkpoint, recipe):
@@ -300,9 +302,8 @@ def build_model(
     return model, tokenizer
 
 
-def _add_unlabelled(train_rows: Dataset, splits: Splits, tokenizer: PreTrainedTokenizerFast) -> Dataset:
-    """The encoded rows, then the unlabelled texts of the data set, where it has any, with the label `UNLABELLED`."""
-    texts = load_unlabelled_beside(splits)
+def _add_unlabelled(train_rows: Dataset, texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> Dataset:
+    """The encoded rows, then the texts with the label `UNLABELLED`."""
     if not texts:
         return train_rows
     unlabelled = Dataset.from_dict({"text": texts, "label": [UNLABELLED] * len(texts)})

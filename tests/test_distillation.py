@@ -12,7 +12,7 @@ from transformers import BertTokenizerFast, DistilBertConfig, DistilBertForSeque
 from hf_lstm_attn import Recipe, RunResult, load_classifier, predict, train
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.data import DatasetSpec, load_splits, resolve_spec
-from hf_lstm_attn.distillation import build_soft_rows, match_class_shares, match_labels
+from hf_lstm_attn.distillation import build_targets, match_class_shares, match_labels
 
 STUDENT = Recipe(
     model={"embedding_size": 16, "hidden_size": 8},
@@ -50,10 +50,9 @@ def test_targets_are_the_teachers_mean_and_half_the_label(
 ) -> None:
     splits = load_splits(spec)
     classifier = load_classifier(finished_run)
-    rows = build_soft_rows(splits, [str(finished_run), "nb-svm"], classifier.tokenizer, tmp_path, say)
     texts = list(splits.train["text"])
-    assert rows["text"] == texts + UNLABELLED
-    targets = np.array(rows["label"])
+    targets = build_targets(splits, UNLABELLED, [str(finished_run), "nb-svm"], classifier.tokenizer, tmp_path, say)
+    assert targets.shape == (len(texts) + len(UNLABELLED), 2)
     assert targets.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
     network = [scores["positive"] for scores in predict(classifier, [texts[0], UNLABELLED[0]])]
@@ -75,7 +74,7 @@ def test_nb_svm_learns_from_the_teachers_before_it(spec: DatasetSpec, finished_r
         folder.mkdir()
         if len(teachers) == 2:
             (tmp_path / "teacher_0.npy").rename(folder / "teacher_0.npy")
-        build_soft_rows(splits, teachers, classifier.tokenizer, folder, say)
+        build_targets(splits, UNLABELLED, teachers, classifier.tokenizer, folder, say)
         answers[teachers] = np.load(folder / f"teacher_{len(teachers) - 1}.npy")
     after, alone = answers["any", "nb-svm"], answers["nb-svm",]
     assert (after[seen:, 1] - alone[seen:, 1]).min() > 0.1
