@@ -18,7 +18,6 @@ from .prediction import load_classifier, predict
 from .tokenization import split_words
 
 NB_SVM = "nb-svm"
-SURE = 0.8  # probability from which what teachers say of an unlabelled text passes for its label
 LABEL_SHARE = 0.5  # of a labelled text's target that is its label; the rest is what the teachers say
 
 
@@ -36,8 +35,7 @@ def build_targets(
 
     Args:
         teachers: Folders or Hub ids of `AutoModelForSequenceClassification`s with their tokenizers, built-in models, or
-            `"nb-svm"`, which is fitted to the training texts first, and to those unlabelled ones of which the teachers
-            named before it are sure. Their probabilities are averaged.
+            `"nb-svm"`, which is fitted to the training texts first. Their probabilities are averaged.
         tokenizer: Finds the words of `"nb-svm"`.
         cache: Where the probabilities are kept, an `.npy` file per teacher, so that a resumed run need not ask again.
         match_shares: Whether to bring every teacher to the class shares of training (see `match_class_shares`). A loss
@@ -55,10 +53,7 @@ def build_targets(
         path = cache / f"teacher_{number}.npy"
         if not path.is_file():
             say(f"Teacher {teacher} classifies {len(texts):,} texts.")
-            if teacher == NB_SVM:
-                probabilities = _ask_nb_svm(splits, tokenizer, texts, np.mean(answers, axis=0) if answers else None)
-            else:
-                probabilities = _ask(splits, teacher, texts)
+            probabilities = _ask_nb_svm(splits, tokenizer, texts) if teacher == NB_SVM else _ask(splits, teacher, texts)
             partial = path.with_suffix(".partial.npy")
             np.save(partial, probabilities)
             partial.replace(path)
@@ -105,21 +100,9 @@ def match_labels(id2label: dict[int, str], label_names: Sequence[str], teacher: 
     )
 
 
-def _ask_nb_svm(
-    splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], earlier: np.ndarray | None
-) -> np.ndarray:
-    """Probabilities (texts, num_labels), learned from the labels and from `earlier`, those of other teachers.
-
-    As in Blum & Mitchell 1998, "Combining Labeled and Unlabeled Data with Co-Training": a model of n-grams sees other
-    evidence than a network does, so that each learns from what the other is sure of.
-    """
+def _ask_nb_svm(splits: Splits, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> np.ndarray:
     from .nb_svm import NbSvm
 
     words = split_words(texts, tokenizer)
-    labels = list(splits.train["label"])
-    learned = words[: len(labels)]
-    if earlier is not None:
-        sure = len(labels) + np.flatnonzero(earlier[len(labels) :].max(axis=1) > SURE)
-        learned += [words[row] for row in sure]
-        labels += earlier[sure].argmax(axis=1).tolist()
-    return np.exp(NbSvm().fit(learned, labels).compute_log_probabilities(words)).astype(np.float32)
+    model = NbSvm().fit(words[: len(splits.train)], splits.train["label"])
+    return np.exp(model.compute_log_probabilities(words)).astype(np.float32)

@@ -63,24 +63,6 @@ def test_targets_are_the_teachers_mean_and_half_the_label(
     assert np.mean(nb_svm[: len(texts)].round() == splits.train["label"]) > 0.9
 
 
-def test_nb_svm_learns_from_the_teachers_before_it(spec: DatasetSpec, finished_run: Path, tmp_path: Path) -> None:
-    splits = load_splits(spec)
-    classifier = load_classifier(finished_run)
-    seen = len(splits.train)
-    np.save(tmp_path / "teacher_0.npy", np.tile([0.0, 1.0], (seen + len(UNLABELLED), 1)))  # it likes every film
-    answers = {}
-    for teachers in (("any", "nb-svm"), ("nb-svm",)):
-        folder = tmp_path / str(len(teachers))
-        folder.mkdir()
-        if len(teachers) == 2:
-            (tmp_path / "teacher_0.npy").rename(folder / "teacher_0.npy")
-        build_targets(splits, UNLABELLED, teachers, classifier.tokenizer, folder, say)
-        answers[teachers] = np.load(folder / f"teacher_{len(teachers) - 1}.npy")
-    after, alone = answers["any", "nb-svm"], answers["nb-svm",]
-    assert (after[seen:, 1] - alone[seen:, 1]).min() > 0.1
-    assert np.mean(after[:seen].argmax(axis=1) == splits.train["label"]) > 0.9  # labels come first
-
-
 def test_a_transformer_teaches_and_a_resumed_run_does_not_ask_again(spec: DatasetSpec, tmp_path: Path) -> None:
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "film", "good", "dull"]))

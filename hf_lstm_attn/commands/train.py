@@ -39,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="MODEL",
         help="learn the class probabilities of this model too, on unlabelled texts as well: a folder or Hub id of any "
-        "text classifier, a built-in model, or nb-svm; given several times, they are averaged, and nb-svm learns "
-        "from those before it",
+        "text classifier, a built-in model, or nb-svm; given several times, they are averaged",
     )
     group = parser.add_argument_group("Hub")
     group.add_argument("--push-to-hub", action="store_true", help="push the run when it is finished")
