@@ -36,6 +36,15 @@ def test_nb_svm_learns_what_order_decides(classes: int) -> None:
     assert np.exp(scores).sum(axis=1).tolist() == pytest.approx([1.0] * len(texts))
 
 
+def test_nb_svm_stays_finite_where_every_class_seems_impossible() -> None:
+    model = NbSvm().fit([["a"], ["b"], ["c"]], [0, 1, 2])
+    for regression in model.regressions:
+        regression.intercept_ -= 1_000
+    scores = model.compute_log_probabilities([["a"]])
+    assert np.isfinite(scores).all()
+    assert np.exp(scores).sum() == pytest.approx(1)
+
+
 def test_rank_by_hand() -> None:
     assert rank([0.5, 0.9, 0.7], "f1") == [2, 0, 1]
     assert rank([0.5, 0.9, 0.7], "loss") == [0, 2, 1]
