@@ -199,8 +199,7 @@ def load_splits(spec: DatasetSpec, *, protocol: str = "official", seed: int = 42
     """Train, validation and test by a protocol; train is shuffled by the seed, an official test keeps its order.
 
     - "official": the data set's own splits. One it lacks is a stratified tenth of train, drawn by the seed: row by row,
-      or, of `spec.grouped` data, one stretch of every label's rows, so that train and validation share as few films as
-      train and test do.
+      or, of `spec.grouped` data, one stretch of every label's rows, so that validation, like test, is of other films.
     - "report": train cut anew by `spec.report_fractions`, shuffled by the seed and stratified. Three shares give
       train, validation and test, and the official test is unused; two give train and validation.
 

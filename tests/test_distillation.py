@@ -101,10 +101,9 @@ def test_a_teacher_of_equal_classes_is_brought_to_the_shares_of_training() -> No
     generator = np.random.default_rng(0)
     shares = np.array([0.1, 0.6, 0.3])
     labels = generator.choice(3, 20_000, p=shares)
-    evidence = np.exp(
-        2 * (2 * np.eye(3)[labels] + generator.normal(size=(len(labels), 3)))
-    )  # the likelihood of each class
-    equal = evidence / evidence.sum(axis=1, keepdims=True)
+    noise = generator.normal(size=(len(labels), 3))
+    likelihoods = np.exp(2 * (2 * np.eye(3)[labels] + noise))
+    equal = likelihoods / likelihoods.sum(axis=1, keepdims=True)
     matched = match_class_shares(equal, shares, len(labels))
     assert matched.mean(axis=0) == pytest.approx(shares, abs=1e-3)
     odds = (matched / equal)[:, 1] / (matched / equal)[:, 0]
