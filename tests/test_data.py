@@ -117,7 +117,7 @@ def test_grouped_data_keep_their_groups_together(tmp_path: Path) -> None:
     splits = load_splits(spec)
     films = {
         split: {text[: text.index(" review")] for text in part["text"]}
-        for split, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+        for split, part in (("train", splits.train), ("validation", splits.validation))
     }
     assert Counter(splits.validation["label"]) == {0: 50, 1: 50}
     assert len(films["validation"] & films["train"]) <= 4  # two labels, two ends of a stretch
