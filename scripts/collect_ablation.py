@@ -30,11 +30,12 @@ PAGE = FOLDER / "README.md"
 REFERENCE = "default"
 HEAD = f"""# Ablations
 
-What changes to the recipe did, whether they helped or not; `{REFERENCE}` is what they are compared with. Each row is a
-configuration, with mean and sample standard deviation over its seeds, in per cent, at the epoch whose weights were
-kept. Settings and epochs are chosen on validation. Test scores stand where runs recorded them and were seen as the runs
-ended; where one weighed in a choice, the notes say so. Seconds are from raw texts to the trained model, a mean over the
-seeds, without pre-training; runs may have shared their machine with others.
+What changes to the recipe did, whether they helped or not; `{REFERENCE}` is what they are compared with. Each row
+is a configuration, with mean and sample standard deviation over its seeds, in per cent, at the epoch whose weights
+were kept. Settings and epochs are chosen on validation. Test scores stand where runs recorded them and were seen as
+the runs ended; where one weighed in a choice, the notes say so. Perplexity is that of the language models which a
+configuration starts from, a mean over both directions, on texts held out. Seconds are from raw texts to the trained
+model, a mean over the seeds, without pre-training; runs may have shared their machine with others.
 `scripts/collect_ablation.py` writes this page from the records beside it.
 """
 
@@ -80,7 +81,8 @@ def add_run(tasks: dict[str, dict[str, Any]], folder: Path, name: str, note: str
         "validation": result.best["validation"][metric],
         "test": result.test.get(metric),
         "epoch": result.best_epoch,
-        "training_seconds": round(result.training_seconds, 1),
+        "perplexity": ((result.request.get("pretraining") or {}).get("perplexity") or {}).get("mean"),
+        "training_seconds": result.training_seconds,
         "machine": f"{machine}, {result.precision['name']}",
     }
     others = [run for run in configuration["runs"] if run["seed"] != record["seed"]]
@@ -111,7 +113,7 @@ def render_task(task: dict[str, Any]) -> str:
     configurations = sort_configurations(task)
     reference = configurations.get(REFERENCE)
     head = ["configuration", f"differs from `{REFERENCE}`", "seeds", "validation", f"against `{REFERENCE}`", "test"]
-    rows = [[*head, "training seconds", "machine"]]
+    rows = [[*head, "perplexity", "training seconds", "machine"]]
     for name, configuration in configurations.items():
         differences, gain = "", ""
         scores = list_scores(configuration, "validation")
@@ -128,6 +130,7 @@ def render_task(task: dict[str, Any]) -> str:
                 show(scores),
                 gain,
                 show(list_scores(configuration, "test")),
+                ", ".join(sorted({f"{run['perplexity']:.0f}" for run in runs if run.get("perplexity")})),
                 f"{statistics.fmean(run['training_seconds'] for run in runs):,.0f}",
                 "; ".join(sorted({run["machine"] for run in runs})),
             ]
