@@ -193,7 +193,7 @@ def _list_cells(folder: Path) -> dict[str, str]:
         "run": f"[{folder.name}](model_cards/{folder.name}/results.json)",
         "data": result.dataset["name"],
         "protocol": result.request["protocol"],
-        "starts from": _describe_start(result.request["recipe"]),
+        "starts from": _describe_start(result.request),
         "validation accuracy": f"{result.best['validation']['accuracy'] * 100:.2f}",
         "test rows": f"{result.dataset['splits']['test']['rows']:,}",
         "accuracy": f"{result.test['accuracy'] * 100:.2f}",
@@ -203,9 +203,11 @@ def _list_cells(folder: Path) -> dict[str, str]:
     }
 
 
-def _describe_start(recipe: dict[str, Any]) -> str:
-    if recipe.get("init_from"):
-        start = "pre-training"
+def _describe_start(request: dict[str, Any]) -> str:
+    recipe = request["recipe"]
+    if origin := request.get("pretraining"):
+        parts = origin.get("parts")  # another run has none
+        start = f"language models of {' and '.join(parts)}" if parts else "another run"
     elif recipe["word_vectors"]:
         start = f"vectors of {recipe['word_vectors']}"
     else:
