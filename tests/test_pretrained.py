@@ -166,6 +166,13 @@ def test_results_are_those_of_the_published_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_readme_tells_how_many_labelled_texts_it_learnt_from(name: str) -> None:
+    rows = RunResult.load(FOLDER / name).dataset["splits"]["train"]["rows"]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert re.search(rf"`{name}` (learnt )?from {rows:,} ", readme)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_storage_costs_little_accuracy(name: str) -> None:
     result = RunResult.load(FOLDER / name)
     assert result.repository["test"]["accuracy"] == pytest.approx(result.test["accuracy"], abs=0.002)
