@@ -81,7 +81,7 @@ def add_run(tasks: dict[str, dict[str, Any]], folder: Path, name: str, note: str
         "validation": result.best["validation"][metric],
         "test": result.test.get(metric),
         "epoch": result.best_epoch,
-        "perplexity": ((result.request.get("pretraining") or {}).get("perplexity") or {}).get("mean"),
+        "perplexity": result.request.get("pretraining", {}).get("perplexity", {}).get("mean"),
         "training_seconds": result.training_seconds,
         "machine": f"{machine}, {result.precision['name']}",
     }
@@ -130,7 +130,7 @@ def render_task(task: dict[str, Any]) -> str:
                 show(scores),
                 gain,
                 show(list_scores(configuration, "test")),
-                ", ".join(sorted({f"{run['perplexity']:.0f}" for run in runs if run.get("perplexity")})),
+                ", ".join(sorted({f"{run['perplexity']:.0f}" for run in runs if run["perplexity"]})),
                 f"{statistics.fmean(run['training_seconds'] for run in runs):,.0f}",
                 "; ".join(sorted({run["machine"] for run in runs})),
             ]
