@@ -175,12 +175,16 @@ def compute_attention(
 def compute_gradient_x_input(
     model: PreTrainedModel, texts: EncodedTexts, targets: torch.Tensor, removal_id: int
 ) -> torch.Tensor:
-    """Gradient of the log-odds times the word vector, summed over features: (batch, seq_len)."""
-    embeds = _embed(model, texts.input_ids).requires_grad_()
+    """Gradient of the log-odds times the word vector, summed over features: (batch, seq_len).
+
+    What n-grams give a word is multiplied and added alike, in integrated gradients too.
+    """
+    inputs = [vectors.requires_grad_() for vectors in _embed(model, texts.input_ids, texts.attention_mask)]
     with _gradients_in_evaluation_mode(model.device):
-        log_odds = _read_vectors(model, embeds, texts.attention_mask, targets)
-        (gradient,) = torch.autograd.grad(log_odds.sum(), embeds)
-    return (gradient * embeds).sum(-1).detach()
+        log_odds = _read_vectors(model, texts.attention_mask, targets, *inputs)
+        gradients = torch.autograd.grad(log_odds.sum(), inputs)
+    products = [(gradient * vectors).sum(-1) for gradient, vectors in zip(gradients, inputs, strict=True)]
+    return torch.stack(products).sum(dim=0).detach()
 
 
 def compute_integrated_gradients(
@@ -200,19 +204,17 @@ def compute_integrated_gradients(
     is_word = texts.word_ids >= 0
     if not is_word.any():
         return torch.zeros_like(texts.word_ids, dtype=torch.float)
-    embeds = _embed(model, texts.input_ids)
-    baselines = _embed(model, texts.input_ids.masked_fill(is_word, removal_id))
+    mask = texts.attention_mask
+    inputs = _embed(model, texts.input_ids, mask)
     with _gradients_in_evaluation_mode(model.device):
-        attributions = IntegratedGradients(
-            lambda embeds, mask, targets: _read_vectors(model, embeds, mask, targets)
-        ).attribute(
-            embeds,
-            baselines=baselines,
-            additional_forward_args=(texts.attention_mask, targets),
+        attributions = IntegratedGradients(lambda *inputs: _read_vectors(model, *inputs[-2:], *inputs[:-2])).attribute(
+            inputs,
+            baselines=_embed(model, texts.input_ids.masked_fill(is_word, removal_id), mask),
+            additional_forward_args=(mask, targets),
             n_steps=STEPS,
-            internal_batch_size=max(ROWS_PER_BATCH, len(embeds)),
+            internal_batch_size=max(ROWS_PER_BATCH, len(texts.input_ids)),
         )
-    return attributions.sum(-1).detach()
+    return torch.stack([scores.sum(-1) for scores in attributions]).sum(dim=0).detach()
 
 
 def compute_leave_one_out(
@@ -283,13 +285,18 @@ def read_with_attention(model: PreTrainedModel, texts: EncodedTexts) -> tuple[to
 
 
 def _read_vectors(
-    model: PreTrainedModel, embeds: torch.Tensor, mask: torch.Tensor, targets: torch.Tensor
+    model: PreTrainedModel,
+    mask: torch.Tensor,
+    targets: torch.Tensor,
+    embeds: torch.Tensor,
+    ngram_scores: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Log-odds (batch,) of word vectors (batch, seq_len, embedding_size)."""
+    """Log-odds (batch,) of word vectors (batch, seq_len, embedding_size) and of what n-grams give each word."""
+    given = {} if ngram_scores is None else {"ngram_scores": ngram_scores}
     try:
         if "inputs_embeds" not in inspect.signature(model.forward).parameters:
             raise NotImplementedError
-        logits = model(inputs_embeds=embeds, attention_mask=mask).logits
+        logits = model(inputs_embeds=embeds, attention_mask=mask, **given).logits
     except NotImplementedError as error:
         raise MethodError(
             f"Expected a model that reads word vectors (inputs_embeds), which gradients need; found "
@@ -298,8 +305,11 @@ def _read_vectors(
     return compute_log_odds(logits, targets, independent=has_independent_classes(model.config))
 
 
-def _embed(model: PreTrainedModel, input_ids: torch.Tensor) -> torch.Tensor:
-    return model.get_input_embeddings()(input_ids).detach()
+def _embed(model: PreTrainedModel, input_ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What `_read_vectors` reads of texts: word vectors and, of a model with n-grams, what they give each word."""
+    embeds = model.get_input_embeddings()(input_ids).detach()
+    ngrams = getattr(model, "ngrams", None)
+    return (embeds,) if ngrams is None else (embeds, ngrams(input_ids, mask))
 
 
 def _gradients_in_evaluation_mode(device: torch.device) -> AbstractContextManager[None]:

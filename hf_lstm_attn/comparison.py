@@ -89,7 +89,7 @@ def compare(
     """Train and evaluate every model; each network's run lies in a folder of its own in `output_dir`.
 
     Args:
-        recipe: Of the networks; of `architecture` each has its own.
+        recipe: Of the networks; of `architecture` each has its own, and none has n-grams, which stand beside as NB-SVM.
         seeds: The networks are trained once for each. NB-SVM has no randomness.
         resume: Keep finished runs and continue the others.
 
@@ -105,7 +105,7 @@ def compare(
             result = train(
                 spec,
                 folder,
-                recipe=replace(recipe, architecture=architecture),
+                recipe=replace(recipe, architecture=architecture, ngrams=False),
                 protocol=protocol,
                 seed=seed,
                 limit=limit,

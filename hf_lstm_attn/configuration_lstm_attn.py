@@ -8,10 +8,12 @@ from transformers import PretrainedConfig
 
 ATTENTION_SCORINGS = ("linear", "tanh")
 POOLINGS = ("attention", "attention+max+mean")
+NGRAM_ID_BITS = 21  # of a word within an n-gram's key: three fit into 63
+LARGEST_NGRAM_VOCABULARY = 2**NGRAM_ID_BITS - 1  # key 0 means no word
 
 
 class LstmAttnConfig(PretrainedConfig):
-    """Architecture of a model: embedding -> LSTM -> attention pooling -> linear head.
+    """Architecture of a model: embedding -> LSTM -> attention pooling -> linear head, with or without n-grams beside.
 
     Args:
         vocab_size: Rows of the embedding; use `len(tokenizer)`.
@@ -27,6 +29,8 @@ class LstmAttnConfig(PretrainedConfig):
         embedding_dropout: Dropout on word vectors; all words of a text lose the same features (Gal & Ghahramani 2016).
         hidden_dropout: Dropout between LSTM layers; without effect on one layer.
         classifier_dropout: Dropout on the pooled vector.
+        num_ngrams: Words, pairs and triples of words that a linear model beside the network weighs (see
+            `LstmAttnNgrams`); 0 leaves it out.
         initializer_range: Standard deviation of the random initial word vectors.
         calibration_temperature: What calibrated logits are divided by (Guo et al. 2017), fitted on validation; None
             before that.
@@ -36,7 +40,8 @@ class LstmAttnConfig(PretrainedConfig):
         unk_token_id: Id of every word outside the vocabulary.
 
     Raises:
-        ValueError: if `attention_scoring` or `pooling` is not one of the names above.
+        ValueError: if `attention_scoring` or `pooling` is not one of the names above, or if n-grams have more words to
+            choose from than their keys can tell apart.
     """
 
     model_type = "lstm_attn"
@@ -54,6 +59,7 @@ class LstmAttnConfig(PretrainedConfig):
         embedding_dropout: float = 0.0,
         hidden_dropout: float = 0.0,
         classifier_dropout: float = 0.0,
+        num_ngrams: int = 0,
         initializer_range: float = 0.1,
         calibration_temperature: float | None = None,
         apply_calibration: bool = False,
@@ -67,6 +73,11 @@ class LstmAttnConfig(PretrainedConfig):
             )
         if pooling not in POOLINGS:
             raise ValueError(f"Expected pooling to be one of {POOLINGS}; found {pooling!r}.")
+        if num_ngrams and vocab_size > LARGEST_NGRAM_VOCABULARY:
+            raise ValueError(
+                f"Expected at most {LARGEST_NGRAM_VOCABULARY:,} words, for n-grams; found {vocab_size:,}. Set "
+                "num_ngrams to 0, or leave rare words out."
+            )
         if __name__.startswith("hf_lstm_attn."):
             # In a repository they name a file of it, which `pipeline` runs only if told to trust it. Where the package
             # is installed its own code does all that.
@@ -82,6 +93,7 @@ class LstmAttnConfig(PretrainedConfig):
         self.embedding_dropout = embedding_dropout
         self.hidden_dropout = hidden_dropout
         self.classifier_dropout = classifier_dropout
+        self.num_ngrams = num_ngrams
         self.initializer_range = initializer_range
         self.calibration_temperature = calibration_temperature
         self.apply_calibration = apply_calibration

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
-from .configuration_lstm_attn import LstmAttnConfig
+from .configuration_lstm_attn import NGRAM_ID_BITS, LstmAttnConfig
 
 if TYPE_CHECKING:
     # transformers saves a model with the files that its own names in such lines. So the pipeline, which a repository's
@@ -150,6 +150,69 @@ class LstmAttnPooling(nn.Module):
         return pooled, weights
 
 
+LONGEST_NGRAM = 3
+
+
+def pack_ngrams(input_ids: torch.Tensor, is_known: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every `length` words in a row as one number, `NGRAM_ID_BITS` bits a word: equal where all words are equal.
+
+    Args:
+        input_ids: (batch, seq_len).
+        is_known: (batch, seq_len), False at padding and unknown words.
+
+    Returns:
+        Keys (batch, seq_len - length + 1), and whether all of an n-gram's words are known. Shorter texts have none.
+    """
+    ngrams = max(input_ids.shape[1] - length + 1, 0)
+    keys = input_ids.new_zeros(input_ids.shape[0], ngrams)
+    are_known = torch.ones_like(keys, dtype=torch.bool)
+    for word in range(length if ngrams else 0):
+        keys = (keys << NGRAM_ID_BITS) | (input_ids[:, word : word + ngrams] + 1)
+        are_known = are_known & is_known[:, word : word + ngrams]
+    return keys, are_known
+
+
+class LstmAttnNgrams(nn.Module):
+    """A linear model beside the network: what words, pairs and triples of words say for each class.
+
+    The network generalises, the n-grams remember (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems").
+    An n-gram counts once in a text, however often it occurs, and never with an unknown word in it. Gradients do not
+    train these weights: they are fitted as NB-SVM's (Wang & Manning 2012, "Baselines and Bigrams").
+    """
+
+    keys: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(self, config: LstmAttnConfig) -> None:
+        super().__init__()
+        self.pad_token_id, self.unk_token_id = config.pad_token_id, config.unk_token_id
+        self.register_buffer("keys", torch.zeros(config.num_ngrams, dtype=torch.long))  # ascending
+        self.register_buffer("weight", torch.zeros(config.num_ngrams, config.num_labels))
+        self.register_buffer("bias", torch.zeros(config.num_labels))
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """What each word contributes to the logits: (batch, seq_len) -> (batch, seq_len, num_labels).
+
+        The words of an n-gram share its weight, and so do its occurrences.
+        """
+        input_ids = input_ids.long()
+        if attention_mask is None:
+            attention_mask = input_ids != self.pad_token_id
+        is_known = attention_mask.bool() & (input_ids != self.unk_token_id)
+        scores = self.weight.new_zeros(*input_ids.shape, self.weight.shape[1])
+        for length in range(1, LONGEST_NGRAM + 1):
+            keys, are_known = pack_ngrams(input_ids, is_known, length)
+            places = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)  # (batch, ngrams)
+            places = places.where(are_known & (self.keys[places] == keys), -1)
+            ordered = places.sort(dim=1).values
+            occurrences = torch.searchsorted(ordered, places, right=True) - torch.searchsorted(ordered, places)
+            shares = self.weight[places] * ((places >= 0) / (occurrences * length)).unsqueeze(-1).to(scores.dtype)
+            for word in range(length):
+                scores[:, word : word + keys.shape[1]] += shares
+        return scores
+
+
 class LstmAttnPreTrainedModel(PreTrainedModel):
     """Loading, saving and initialisation shared by the models."""
 
@@ -179,6 +242,10 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
             elif isinstance(module, nn.Linear):
                 for name, parameter in parameters.items():
                     nn.init.zeros_(parameter) if name == "bias" else nn.init.xavier_uniform_(parameter)
+            elif isinstance(module, LstmAttnNgrams):
+                for buffer in module.buffers():
+                    if not getattr(buffer, "_is_hf_initialized", False):
+                        buffer.zero_()
             elif isinstance(module, nn.RNNBase):
                 for name, parameter in parameters.items():
                     gates = parameter.split(module.hidden_size)  # of an LSTM: input, forget, cell, output
@@ -297,6 +364,7 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         self.lstm_attn = self.model_class(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(self.lstm_attn.pooling.output_size, config.num_labels)
+        self.ngrams = LstmAttnNgrams(config) if config.num_ngrams else None
         self.post_init()
 
     def forward(
@@ -307,32 +375,49 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         labels: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
+        ngram_scores: torch.Tensor | None = None,
     ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
         """Classify a batch of texts; arguments as in the encoder.
 
         Args:
             labels: (batch,) class ids, or (batch, num_labels) of 0. and 1. for `multi_label_classification`.
+            ngram_scores: (batch, seq_len, num_labels), what `ngrams` gives for `input_ids`; a model with n-grams needs
+                them beside `inputs_embeds`, from which no n-gram can be read.
 
         Returns:
             `loss` (when labels are given), `logits` (batch, num_labels) and, on request, `attentions`
             (batch, seq_len): one weight per word, unlike the four axes of transformer models.
+
+        Raises:
+            ValueError: as the encoder, and for `inputs_embeds` without the `ngram_scores` that they need.
         """
+        if self.ngrams is not None and ngram_scores is None:
+            if input_ids is None:
+                raise ValueError(
+                    "Expected ngram_scores beside inputs_embeds, for a model with n-grams; found none. Pass "
+                    "ngram_scores=model.ngrams(input_ids, attention_mask)."
+                )
+            ngram_scores = self.ngrams(input_ids, attention_mask)
         encoded = self.lstm_attn(
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             output_attentions=output_attentions,
         )
-        logits = self.classify(encoded.pooler_output)
+        logits = self.classify(encoded.pooler_output, ngram_scores)
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
         output = SequenceClassifierOutput(loss=loss, logits=logits, attentions=encoded.attentions)
         return output.to_tuple() if return_dict is False else output
 
-    def classify(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(batch, pooled_size) -> logits (batch, num_labels), calibrated if the configuration says so."""
+    def classify(self, pooled: torch.Tensor, ngram_scores: torch.Tensor | None = None) -> torch.Tensor:
+        """(batch, pooled_size), and (batch, seq_len, num_labels) of a model with n-grams -> logits (batch, num_labels),
+        calibrated if the configuration says so."""
         logits = self.classifier(self.dropout(pooled))
+        if self.ngrams is not None:
+            assert ngram_scores is not None
+            logits = logits + ngram_scores.sum(dim=1) + self.ngrams.bias
         if self.config.apply_calibration and not self.training:
             logits = logits / self.config.calibration_temperature
         return logits

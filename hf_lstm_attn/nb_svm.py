@@ -29,8 +29,8 @@ class NbSvm:
         self.vectorizer = CountVectorizer(
             ngram_range=(1, LONGEST_NGRAM), tokenizer=list, token_pattern=None, lowercase=False, binary=True
         )
-        self.ratios = np.zeros((0, 0))  # (classes, n-grams)
-        self.regressions: list[LogisticRegression] = []
+        self.weights = np.zeros((0, 0))  # (regressions, n-grams)
+        self.biases = np.zeros(0)  # (regressions,)
 
     def fit(self, texts: Sequence[Sequence[str]], labels: Sequence[int]) -> NbSvm:
         """Learn from texts as lists of words, and class ids 0, 1, ... of which each occurs.
@@ -40,44 +40,55 @@ class NbSvm:
         features = self.vectorizer.fit_transform(texts).astype(np.float64)  # (texts, n-grams)
         classes = np.asarray(labels)
         targets = [1] if classes.max() == 1 else range(classes.max() + 1)
-        ratios = []
-        for target in targets:
-            is_target = classes == target
-            ratios.append(_compute_log_ratio(features, is_target))
-            regression = LogisticRegression(
-                solver="liblinear", dual=True, class_weight="balanced" if self.balanced else None, max_iter=1_000
-            )
-            self.regressions.append(regression.fit(_scale(features, ratios[-1]), is_target))
-        self.ratios = np.stack(ratios)
+        self.weights, self.biases = fit_weights(
+            features, [classes == target for target in targets], balanced=self.balanced
+        )
         return self
 
     def compute_log_probabilities(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
         """(texts, classes); probabilities of more than two classes are each regression's, scaled to sum to 1."""
         features = self.vectorizer.transform(texts).astype(np.float64)
-        margins = [
-            regression.decision_function(_scale(features, ratio))
-            for regression, ratio in zip(self.regressions, self.ratios, strict=True)
-        ]
-        if len(margins) == 1:
-            margins = [-margins[0], margins[0]]
-        scores = np.stack([-np.logaddexp(0, -margin) for margin in margins], axis=1)  # log-sigmoid, never -inf
+        margins = features @ self.weights.T + self.biases  # (texts, regressions)
+        if len(self.biases) == 1:
+            margins = np.hstack([-margins, margins])
+        scores = -np.logaddexp(0, -margins)  # log-sigmoid, never -inf
         return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
     def count_parameters(self) -> int:
         """A weight per n-gram and regression, and the biases."""
-        return int(self.ratios.size + len(self.regressions))
+        return int(self.weights.size + self.biases.size)
 
     def count_bytes(self) -> int:
         """What the model would take on disk: its n-grams as lines of UTF-8, its weights as float32."""
         return sum(len(ngram.encode()) + 1 for ngram in self.vectorizer.vocabulary_) + 4 * self.count_parameters()
 
 
-def _compute_log_ratio(features: csr_matrix, is_target: np.ndarray) -> np.ndarray:
+def fit_weights(
+    features: csr_matrix, targets: Sequence[np.ndarray], *, balanced: bool, strength: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A logistic regression per target on features weighted by their log-count ratios.
+
+    Args:
+        features: (texts, n-grams), 1 where a text has the n-gram.
+        targets: For each regression, which texts are of its class: (texts,) of bool.
+        strength: C of the regression, the inverse of its regularisation.
+
+    Returns:
+        What an n-gram adds to each log-odds, (targets, n-grams), and the biases, (targets,).
+    """
+    weights, biases = [], []
+    for is_target in targets:
+        ratio = compute_log_ratio(features, is_target)
+        regression = LogisticRegression(
+            C=strength, solver="liblinear", dual=True, class_weight="balanced" if balanced else None, max_iter=1_000
+        ).fit(features.multiply(ratio).tocsr(), is_target)
+        weights.append(ratio * regression.coef_[0])
+        biases.append(regression.intercept_[0])
+    return np.stack(weights), np.array(biases)
+
+
+def compute_log_ratio(features: csr_matrix, is_target: np.ndarray) -> np.ndarray:
     """How much likelier each n-gram is in the class than outside, as a logarithm: (n-grams,)."""
     inside = np.asarray(features[is_target].sum(axis=0)).ravel() + SMOOTHING
     outside = np.asarray(features[~is_target].sum(axis=0)).ravel() + SMOOTHING
     return np.log(inside / inside.sum()) - np.log(outside / outside.sum())
-
-
-def _scale(features: csr_matrix, ratio: np.ndarray) -> csr_matrix:
-    return features.multiply(ratio).tocsr()

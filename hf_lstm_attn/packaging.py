@@ -54,7 +54,10 @@ def build_repository(run: Path, folder: Path, *, dtype: str = "float32", repo_id
     card = render_card(result)
     folder.mkdir(parents=True, exist_ok=True)
 
-    tensors = {name: tensor.to(DTYPES[dtype]).contiguous() for name, tensor in load_file(run / WEIGHTS).items()}
+    tensors = {
+        name: (tensor.to(DTYPES[dtype]) if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in load_file(run / WEIGHTS).items()
+    }
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     # transformers 4 loads a pipeline's tokenizer only if it knows the configuration, or this names a class.

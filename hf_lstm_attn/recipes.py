@@ -39,6 +39,7 @@ class Recipe:
             such texts; 0 trains without.
         teachers: Models whose class probabilities, averaged, are learned beside the labels, on unlabelled texts of the
             data set too (see distillation.py).
+        ngrams: Whether words, pairs and triples of words vote beside the trained network (see ngrams.py).
         low_precision: Whether to use bfloat16 or float16 where the hardware is fast at it.
     """
 
@@ -60,6 +61,7 @@ class Recipe:
     virtual_adversarial_radius: float | None = None
     entropy_weight: float = 0.0
     teachers: tuple[str, ...] = ()
+    ngrams: bool = False
     low_precision: bool = True
 
     @property

@@ -53,8 +53,11 @@ def _compute_with_shared_states(
         if len(states) == 2:  # the backward LSTM counts words, and so rows, from the end
             hidden.append(states[1, (len(rows) - part) % len(rows)].flip(1))
         hidden_states = torch.cat(hidden, dim=-1)  # (rows, seq_len, size)
-        pooled, _ = pooling(hidden_states, torch.ones(hidden_states.shape[:2], device=ids.device))
-        logits.append(model.classify(pooled))
+        mask = torch.ones(hidden_states.shape[:2], device=ids.device)
+        pooled, _ = pooling(hidden_states, mask)
+        is_removed = part.unsqueeze(1) == rows[1:]  # (rows, seq_len); row 0 is the whole text
+        ngram_scores = model.ngrams(ids.where(~is_removed, removal_id), mask) if model.ngrams is not None else None
+        logits.append(model.classify(pooled, ngram_scores))
     return torch.cat(logits)
 
 

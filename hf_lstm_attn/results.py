@@ -15,7 +15,7 @@ RESULTS_FILE = "results.json"
 PUSHED_FILE = "pushed.json"  # last commit pushed to each repository; outlives a new run in the folder
 PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
 METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
-TRAINING_STAGES = ("data", "vocabulary_and_word_vectors", "encoding", "training")
+TRAINING_STAGES = ("data", "vocabulary_and_word_vectors", "encoding", "training", "ngrams")
 
 
 @dataclass
@@ -35,6 +35,8 @@ class RunResult:
         epochs: Per epoch, `train` and `validation` metrics. Training metrics are measured after the epoch, without
             dropout, on `train_rows_evaluated` training examples.
         best_epoch: The epoch whose weights were kept.
+        ngrams: Of a model with n-grams: their `number` and `share` (see ngrams.py), metrics on `train` and `validation`
+            with them, and on test of the `network_alone`. `epochs` has the network's.
         test: Metrics on the test split, computed once, after training.
         test_confusion: Counts; the row is the true class and the column the predicted one.
         test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
@@ -61,6 +63,7 @@ class RunResult:
     train_rows_evaluated: int
     epochs: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
+    ngrams: dict[str, Any] = field(default_factory=dict)
     test: dict[str, float] = field(default_factory=dict)
     test_confusion: list[list[int]] = field(default_factory=list)
     test_reliability: dict[str, Any] = field(default_factory=dict)
@@ -103,13 +106,14 @@ class RunResult:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of `epochs` whose weights were kept."""
-        return next(row for row in self.epochs if row["epoch"] == self.best_epoch)
+        """The row of `epochs` whose weights were kept, with the metrics of the model as kept: with its n-grams."""
+        row = next(row for row in self.epochs if row["epoch"] == self.best_epoch)
+        return row | {split: self.ngrams[split] for split in ("train", "validation") if split in self.ngrams}
 
     @property
     def training_seconds(self) -> float:
         """From raw texts to the trained model, its vocabulary and word vectors included."""
-        return sum(self.timings[stage] for stage in TRAINING_STAGES)
+        return sum(self.timings.get(stage, 0) for stage in TRAINING_STAGES)
 
     def table(self) -> list[tuple[str, ...]]:
         """The report's table: a row per split, a column per metric; fractions, and loss in nats.

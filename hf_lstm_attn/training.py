@@ -34,8 +34,9 @@ from .distillation import build_targets
 from .examples import record_examples
 from .fine_tuning import FreezeEncoder
 from .limits import measure_limits, score_widget_texts
-from .metrics import confusion_matrix
+from .metrics import compute_metrics, confusion_matrix
 from .model_card import save_figures
+from .ngrams import add_ngrams, compute_ngram_logits
 from .pretraining_result import choose_model_fields, load_encoder, load_origin, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
@@ -127,7 +128,7 @@ def train(
         begin_folder(output_dir, request, model, tokenizer)
     clock.lap("vocabulary_and_word_vectors")
 
-    train_rows = encode(splits.train, tokenizer)
+    train_rows = labelled_rows = encode(splits.train, tokenizer)
     evaluated = {
         "train": train_rows.select(range(min(len(train_rows), TRAIN_ROWS_EVALUATED))),
         "validation": encode(splits.validation, tokenizer),
@@ -201,8 +202,22 @@ def train(
     best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
     model.load_state_dict(load_file(best / "model.safetensors"))
     validation_logits, validation_labels, _ = predict_logits(trainer, evaluated["validation"], "validation")
+    ngrams: dict[str, Any] = {}
+    if recipe.ngrams:
+        say("Fitting n-grams.")
+        share = add_ngrams(model, labelled_rows, evaluated["validation"], validation_logits, balanced=balanced)
+        if share:
+            _, _, train_metrics = predict_logits(trainer, evaluated["train"], "train")
+            validation_logits, _, validation_metrics = predict_logits(trainer, evaluated["validation"], "validation")
+            number = model.config.num_ngrams
+            ngrams = {"number": number, "share": share, "train": train_metrics, "validation": validation_metrics}
+        clock.lap("ngrams")
     model.config.calibration_temperature = fit_temperature(validation_logits, validation_labels)
-    test_logits, test_labels, test_metrics = predict_logits(trainer, encode(splits.test, tokenizer), "test")
+    test_rows = encode(splits.test, tokenizer)
+    test_logits, test_labels, test_metrics = predict_logits(trainer, test_rows, "test")
+    if ngrams:
+        network_logits = test_logits - compute_ngram_logits(model, test_rows["input_ids"])
+        ngrams["network_alone"] = compute_metrics(network_logits, test_labels)
     clock.lap("test")
     classifier = TextClassificationPipeline(model=model, tokenizer=tokenizer, device=model.device)
     limits = measure_limits(classifier, list(splits.test["text"]), test_logits, test_labels)
@@ -230,6 +245,7 @@ def train(
         train_rows_evaluated=len(evaluated["train"]),
         epochs=epochs,
         best_epoch=best_epoch,
+        ngrams=ngrams,
         test=test_metrics,
         test_confusion=confusion_matrix(test_logits.argmax(-1), test_labels, len(splits.label_names)).tolist(),
         test_reliability={

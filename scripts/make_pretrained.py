@@ -33,9 +33,12 @@ def make_pretrained(
         data: Where the run's data set lies; the model as stored is then scored on its test split.
 
     Raises:
-        ValueError: if the folder came out larger than 5 MB, or if the test split is not the one the run was scored on.
+        ValueError: for a run with n-grams, which built-in models do not store, if the folder came out larger
+            than 5 MB, or if the test split is not the one the run was scored on.
     """
     result = publish(RunResult.load(run))
+    if result.ngrams:
+        raise ValueError(f"Expected a run without n-grams; found {result.ngrams['number']:,}. Train with --no-ngrams.")
     result = replace(result, repository={"built_in": name, "dtype": STORAGE})
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -29,6 +32,7 @@ from hf_lstm_attn.attribution import (
 )
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.explanation import compute_sentence_scores
+from hf_lstm_attn.ngrams import add_ngrams
 
 SIGNED = [method for method in METHODS if method != "attention"]
 STRANGE_TEXTS = [
@@ -55,6 +59,16 @@ def build_classifier(num_labels: int = 2, *, max_length: int = 50, **fields: obj
         **fields,
     )
     return TextClassificationPipeline(model=LstmAttnForSequenceClassification(config).eval(), tokenizer=tokenizer)
+
+
+def build_with_ngrams() -> TextClassificationPipeline:
+    classifier = build_classifier()
+    rows = [classifier.tokenizer(text)["input_ids"] for text in ("a truly fine film", "film , not dull", "dull plot")]
+    train = Dataset.from_dict({"input_ids": rows * 3, "labels": [1, 1, 0] * 3})
+    share = add_ngrams(classifier.model, train, train, np.zeros((9, 2)), balanced=False)
+    assert share > 0
+    assert classifier.model.config.num_ngrams > 10
+    return classifier
 
 
 def build_word_pieces(**choices: object) -> PreTrainedTokenizerFast:
@@ -134,8 +148,9 @@ def test_gradient_x_input_is_the_change_as_a_words_vector_grows() -> None:
     assert max(map(abs, expected)) > 0.05
 
 
-def test_leave_one_out_is_what_the_unknown_word_changes() -> None:
-    classifier = build_classifier()
+@pytest.mark.parametrize("build", [build_classifier, build_with_ngrams])
+def test_leave_one_out_is_what_the_unknown_word_changes(build: Callable[[], TextClassificationPipeline]) -> None:
+    classifier = build()
     words = "a truly fine film".split()
     explanation = explain(classifier, " ".join(words), method="leave_one_out", label="LABEL_1")
 
@@ -148,7 +163,11 @@ def test_leave_one_out_is_what_the_unknown_word_changes() -> None:
     assert [word.score for word in explanation.words] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("classifier", [build_classifier(), build_transformer("bert")], ids=["lstm", "bert"])
+@pytest.mark.parametrize(
+    "classifier",
+    [build_classifier(), build_with_ngrams(), build_transformer("bert")],
+    ids=["lstm", "lstm with n-grams", "bert"],
+)
 def test_integrated_gradients_sum_to_the_whole_difference(classifier: TextClassificationPipeline) -> None:
     text = "a truly fine film , not dull"
     explanation = explain(classifier, text, method="integrated_gradients")

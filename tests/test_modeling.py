@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, LstmAttnModel
-from hf_lstm_attn.modeling_lstm_attn import LstmAttnEncoder, LstmAttnPooling
+from hf_lstm_attn.modeling_lstm_attn import LstmAttnEncoder, LstmAttnNgrams, LstmAttnPooling, pack_ngrams
 
 LENGTHS = [9, 4, 1, 7]
 SEQ_LEN = max(LENGTHS)
@@ -339,3 +339,67 @@ def test_gpu_gives_the_cpus_numbers(dtype: torch.dtype) -> None:
         **{name: tensor.cuda() for name, tensor in batch.items()}, labels=torch.tensor([0, 1, 2, 0]).cuda()
     ).loss.backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def add_random_ngrams(model: LstmAttnForSequenceClassification, rows: torch.Tensor) -> None:
+    """N-grams of the rows, with random weights."""
+    known = (rows != model.config.pad_token_id) & (rows != model.config.unk_token_id)
+    packed = [pack_ngrams(rows, known, length) for length in (1, 2, 3)]
+    keys = torch.cat([keys[are_known] for keys, are_known in packed]).unique()
+    model.config.num_ngrams = len(keys)
+    model.ngrams = LstmAttnNgrams(model.config)
+    model.ngrams.keys.copy_(keys)
+    torch.nn.init.normal_(model.ngrams.weight, generator=torch.Generator().manual_seed(2))
+    torch.nn.init.normal_(model.ngrams.bias, generator=torch.Generator().manual_seed(3))
+
+
+def test_ngrams_count_once_and_not_with_an_unknown_word() -> None:
+    model = build(num_labels=2)
+    add_random_ngrams(model, torch.tensor([[5, 6, 7]]))
+    with torch.no_grad():
+        five, six, seven, five_six, six_seven, all_three = model.ngrams.weight
+        for ids, expected in (
+            ([5, 6, 7], five + six + seven + five_six + six_seven + all_three),
+            ([5, 6, 5, 6], five + six + five_six),
+            ([5, 1, 6, 8], five + six),
+            ([], torch.zeros(2)),
+        ):
+            scores = model.ngrams(torch.tensor([ids]))
+            assert scores.shape == (1, len(ids), 2)
+            torch.testing.assert_close(scores.sum(dim=1)[0], expected)
+        shared = model.ngrams(torch.tensor([[5, 6, 5, 6]]))[0]
+    torch.testing.assert_close(shared[0], five / 2 + five_six / 4)
+
+
+def test_ngrams_are_added_to_the_logits_whatever_the_padding() -> None:
+    model, batch = build(), build_batch()
+    network = model(**batch).logits
+    add_random_ngrams(model, batch["input_ids"])
+    scores = model.ngrams(**batch)
+    expected = network + scores.sum(dim=1) + model.ngrams.bias
+    for padded in (batch, build_batch(SEQ_LEN + 5), build_batch(SEQ_LEN + 5, side="left")):
+        torch.testing.assert_close(model(**padded).logits, expected)
+    embeds = model.get_input_embeddings()(batch["input_ids"])
+    read = {"inputs_embeds": embeds, "attention_mask": batch["attention_mask"]}
+    torch.testing.assert_close(model(**read, ngram_scores=scores).logits, expected)
+    with pytest.raises(ValueError, match="ngram_scores"):
+        model(**read)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_ngrams_are_saved_with_the_model(tmp_path: Path, dtype: torch.dtype) -> None:
+    model, batch = build(), build_batch()
+    add_random_ngrams(model, batch["input_ids"])
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path, dtype=dtype)
+    assert torch.equal(loaded.ngrams.keys, model.ngrams.keys)
+    torch.testing.assert_close(loaded(**batch).logits.float(), model(**batch).logits, atol=0.05, rtol=0)
+
+
+def test_a_new_head_starts_without_the_old_ones_ngrams(tmp_path: Path) -> None:
+    model, batch = build(), build_batch()
+    add_random_ngrams(model, batch["input_ids"])
+    model.save_pretrained(tmp_path)
+    other = AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=5, ignore_mismatched_sizes=True)
+    assert other(**batch).logits.isfinite().all()
+    assert (other.ngrams(**batch) == 0).all()

@@ -26,6 +26,7 @@ from hf_lstm_attn import (
 from hf_lstm_attn.adversarial import UNLABELLED
 from hf_lstm_attn.callbacks import EmaCallback
 from hf_lstm_attn.data import load_splits, resolve_spec
+from hf_lstm_attn.model_card import render_card
 from hf_lstm_attn.recipes import compute_epochs
 from hf_lstm_attn.results import METRIC_NAMES
 from hf_lstm_attn.trainer import (
@@ -111,6 +112,22 @@ def test_saved_model_scores_what_the_results_say(finished: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(finished)
     assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
     assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(result.best["validation"], abs=1e-6)
+
+
+def test_ngrams_are_measured_with_the_network_and_without(finished: Path, tmp_path: Path) -> None:
+    plain, result = RunResult.load(finished), run(tmp_path, replace(SMALL, ngrams=True))
+    assert result.epochs == plain.epochs
+    assert result.ngrams["network_alone"] == pytest.approx(plain.test, abs=1e-5)
+    assert result.ngrams["validation"] == result.best["validation"] != plain.best["validation"]
+    splits = load_splits(resolve_spec("sample-reviews"), limit=LIMIT)
+    model, tokenizer = (
+        AutoModelForSequenceClassification.from_pretrained(tmp_path),
+        AutoTokenizer.from_pretrained(tmp_path),
+    )
+    assert model.config.num_ngrams == result.ngrams["number"] == len(model.ngrams.keys)
+    assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
+    assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(result.best["validation"], abs=1e-6)
+    assert "network alone" in render_card(result)
 
 
 def test_logits_keep_the_order_of_the_data(finished: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from .common import (
     add_recipe_options,
     build_recipe,
     data_choices,
+    given,
     positive_int,
     print_result,
     warn,
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--license", help="of data of your own, as the Hub names it (mit, cc-by-4.0); a card needs it")
     parser.add_argument("--limit", type=positive_int, metavar="ROWS", help="at most so many rows per split, to try out")
     add_recipe_options(parser)
+    parser.add_argument(
+        "--ngrams",
+        action=argparse.BooleanOptionalAction,
+        help="whether words, pairs and triples of words vote beside the network (default: as the recipe says)",
+    )
     parser.add_argument(
         "--init-from",
         metavar="FOLDER",
@@ -66,7 +72,12 @@ def run(options: argparse.Namespace) -> None:
     result = training.train(
         spec,
         output_dir,
-        recipe=replace(build_recipe(options), init_from=options.init_from, teachers=tuple(options.teacher)),
+        recipe=replace(
+            build_recipe(options),
+            init_from=options.init_from,
+            teachers=tuple(options.teacher),
+            **given({"ngrams": options.ngrams}),
+        ),
         protocol=options.protocol,
         seed=options.seed,
         limit=options.limit,

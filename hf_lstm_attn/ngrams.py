@@ -1,0 +1,96 @@
+"""Fits the n-grams of a trained classifier: their weights, and how much they say beside its network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from datasets import Dataset
+from scipy.sparse import csr_matrix
+
+from .calibration import fit_temperature
+from .metrics import cross_entropy
+from .modeling_lstm_attn import LONGEST_NGRAM, LstmAttnForSequenceClassification, LstmAttnNgrams, pack_ngrams
+from .nb_svm import fit_weights
+
+MIN_TEXTS = 3  # of train, that an n-gram must stand in
+STRENGTH = 0.1  # C of the regressions
+SHARES = [step / 20 for step in range(41)]  # 0 to 2: what the n-grams' logits may be multiplied by
+
+
+def add_ngrams(
+    model: LstmAttnForSequenceClassification,
+    train: Dataset,
+    validation: Dataset,
+    validation_logits: np.ndarray,
+    *,
+    balanced: bool,
+) -> float:
+    """Give a trained model n-grams, and return what their logits were multiplied by; 0, where they would not help.
+
+    The regressions know nothing of the network: it has learned the same texts and would leave them no errors to learn
+    from. Apart, the two err in different places. Their logits are added up, the n-grams' multiplied by one of `SHARES`.
+
+    Args:
+        train, validation: Columns input_ids and labels, class ids.
+        validation_logits: (examples, num_labels), the network's.
+        balanced: Whether all classes weigh the same.
+    """
+    config, classes = model.config, np.array(train["labels"])
+    rows = [_list_keys(ids, config.unk_token_id) for ids in train["input_ids"]]
+    keys, counts = np.unique(np.concatenate(rows), return_counts=True)
+    keys = keys[counts >= MIN_TEXTS]
+    if not len(keys) or len(np.unique(classes)) < config.num_labels:
+        return 0.0
+    # Two classes are one question: half of its log-odds for the one, half against the other.
+    targets = [1] if config.num_labels == 2 else range(config.num_labels)
+    weights, biases = fit_weights(
+        _mark(rows, keys), [classes == target for target in targets], balanced=balanced, strength=STRENGTH
+    )
+    if config.num_labels == 2:
+        weights, biases = (np.concatenate([-values / 2, values / 2]) for values in (weights, biases))
+    seen = [_list_keys(ids, config.unk_token_id) for ids in validation["input_ids"]]
+    ngram_logits = _mark(seen, keys) @ weights.T + biases
+    share = _choose_share(validation_logits, ngram_logits, np.array(validation["labels"]), balanced=balanced)
+    if share:
+        config.num_ngrams = len(keys)
+        model.ngrams = LstmAttnNgrams(config).to(model.device)
+        for buffer, values in zip(model.ngrams.buffers(), (keys, share * weights.T, share * biases), strict=True):
+            buffer.copy_(torch.from_numpy(values))
+    return share
+
+
+def compute_ngram_logits(model: LstmAttnForSequenceClassification, texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """What the model's n-grams say of texts as token ids: (texts, num_labels)."""
+    assert model.ngrams is not None
+    with torch.inference_mode():
+        scores = [model.ngrams(torch.tensor([ids], dtype=torch.long, device=model.device)) for ids in texts]
+        return torch.stack([row[0].sum(dim=0) + model.ngrams.bias for row in scores]).float().cpu().numpy()
+
+
+def _choose_share(network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, *, balanced: bool) -> float:
+    """The share with the lowest cross entropy after calibration, or the lowest mean of the classes' cross entropies."""
+    groups = [labels == label for label in np.unique(labels)] if balanced else [labels == labels]
+
+    def compute_loss(share: float) -> float:
+        logits = network + share * ngrams
+        logits = logits / fit_temperature(logits, labels)
+        return float(np.mean([cross_entropy(logits[group], labels[group]) for group in groups]))
+
+    return min(SHARES, key=compute_loss)
+
+
+def _list_keys(ids: Sequence[int], unk_token_id: int) -> np.ndarray:
+    row = torch.tensor([ids], dtype=torch.long)
+    packed = [pack_ngrams(row, row != unk_token_id, length) for length in range(1, LONGEST_NGRAM + 1)]
+    return np.unique(torch.cat([keys[are_known] for keys, are_known in packed]).numpy())
+
+
+def _mark(rows: Sequence[np.ndarray], keys: np.ndarray) -> csr_matrix:
+    """(texts, n-grams), 1 where a text has the n-gram."""
+    found = np.concatenate(rows)
+    texts = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    columns = np.searchsorted(keys, found).clip(max=len(keys) - 1)
+    is_kept = keys[columns] == found
+    return csr_matrix((np.ones(is_kept.sum()), (texts[is_kept], columns[is_kept])), shape=(len(rows), len(keys)))
