@@ -15,6 +15,7 @@ from .modeling_lstm_attn import LONGEST_NGRAM, LstmAttnForSequenceClassification
 from .nb_svm import fit_weights
 
 MIN_TEXTS = 3  # of train, that an n-gram must stand in
+MOST_NGRAMS = 100_000  # kept, those with the largest weights; more take space and change nothing on validation
 STRENGTH = 0.1  # C of the regressions
 SHARES = [step / 20 for step in range(41)]  # 0 to 2: what the n-grams' logits may be multiplied by
 
@@ -48,6 +49,9 @@ def add_ngrams(
     weights, biases = fit_weights(
         _mark(rows, keys), [classes == target for target in targets], balanced=balanced, strength=STRENGTH
     )
+    if len(keys) > MOST_NGRAMS:
+        kept = np.sort(np.argsort(-np.abs(weights).max(axis=0), kind="stable")[:MOST_NGRAMS])
+        keys, weights = keys[kept], weights[:, kept]
     if config.num_labels == 2:
         weights, biases = (np.concatenate([-values / 2, values / 2]) for values in (weights, biases))
     seen = [_list_keys(ids, config.unk_token_id) for ids in validation["input_ids"]]
