@@ -132,7 +132,7 @@ def list_figures(result: RunResult) -> dict[str, Callable[[], Figure]]:
     title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
     of_test = f"{title}, {result.dataset['splits']['test']['rows']:,} test examples"
     figures: dict[str, Callable[[], Figure]] = {
-        "architecture.png": lambda: plots.plot_architecture(describe_layers(result)),
+        "architecture.png": lambda: plots.plot_architecture(describe_layers(result), beside=describe_ngrams(result)),
         "curves.png": lambda: plots.plot_curves(result.epochs, best_epoch=result.best_epoch, title=title),
     }
     if result.test_confusion:
@@ -203,6 +203,13 @@ def describe_layers(result: RunResult) -> list[tuple[str, str, str]]:
     ]
 
 
+def describe_ngrams(result: RunResult) -> str | None:
+    """What leads from the words to the head past the layers between; None without n-grams."""
+    if not result.ngrams:
+        return None
+    return f"N-grams: a weight for each of {result.ngrams['number']:,} words, pairs and triples of words"
+
+
 def escape(text: Any) -> str:
     """Text as Markdown, HTML and tables show it literally, on one line."""
     return re.sub(r"[&<>|`*_\[\]\\~$#!]", lambda match: f"&#{ord(match[0])};", " ".join(str(text).split()))
@@ -225,6 +232,7 @@ def _collect_values(result: RunResult, repo_id: str) -> dict[str, Any]:
         "labels": " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
         "figures": [] if "built_in" in result.repository else list(list_figures(result)),
         "layers": describe_layers(result),
+        "beside": describe_ngrams(result),
         "is_attentive": result.model["model_type"] == "lstm_attn",
         "heatmaps": [] if "built_in" in result.repository else _select_heatmaps(result),
         "python_text": json.dumps(text, ensure_ascii=False),

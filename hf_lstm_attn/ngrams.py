@@ -17,7 +17,7 @@ from .nb_svm import fit_weights
 MIN_TEXTS = 3  # of train, that an n-gram must stand in
 MOST_NGRAMS = 100_000  # kept, those with the largest weights; more take space and change nothing on validation
 STRENGTH = 0.1  # C of the regressions
-SHARES = [step / 20 for step in range(41)]  # 0 to 2: what the n-grams' logits may be multiplied by
+RATIOS = [step / 20 for step in range(41)]  # 0 to 2: how much the n-grams' logits may count where the network's count 1
 
 
 def add_ngrams(
@@ -28,10 +28,11 @@ def add_ngrams(
     *,
     balanced: bool,
 ) -> float:
-    """Give a trained model n-grams, and return what their logits were multiplied by; 0, where they would not help.
+    """Give a trained model n-grams, and return how much they count, one of `RATIOS`; 0, where they would not help.
 
     The regressions know nothing of the network: it has learned the same texts and would leave them no errors to learn
-    from. Apart, the two err in different places. Their logits are added up, the n-grams' multiplied by one of `SHARES`.
+    from. Apart, the two err in different places. The model's logits become the weighted mean of both, for which its
+    head is scaled down: a sum would be surer than either.
 
     Args:
         train, validation: Columns input_ids and labels, class ids.
@@ -56,13 +57,17 @@ def add_ngrams(
         weights, biases = (np.concatenate([-values / 2, values / 2]) for values in (weights, biases))
     seen = [_list_keys(ids, config.unk_token_id) for ids in validation["input_ids"]]
     ngram_logits = _mark(seen, keys) @ weights.T + biases
-    share = _choose_share(validation_logits, ngram_logits, np.array(validation["labels"]), balanced=balanced)
-    if share:
+    ratio = _choose_ratio(validation_logits, ngram_logits, np.array(validation["labels"]), balanced=balanced)
+    if ratio:
         config.num_ngrams = len(keys)
         model.ngrams = LstmAttnNgrams(config).to(model.device)
-        for buffer, values in zip(model.ngrams.buffers(), (keys, share * weights.T, share * biases), strict=True):
+        part = ratio / (1 + ratio)
+        for buffer, values in zip(model.ngrams.buffers(), (keys, part * weights.T, part * biases), strict=True):
             buffer.copy_(torch.from_numpy(values))
-    return share
+        with torch.no_grad():
+            for parameter in model.classifier.parameters():
+                parameter.mul_(1 - part)
+    return ratio
 
 
 def compute_ngram_logits(model: LstmAttnForSequenceClassification, texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -73,16 +78,16 @@ def compute_ngram_logits(model: LstmAttnForSequenceClassification, texts: Sequen
         return torch.stack([row[0].sum(dim=0) + model.ngrams.bias for row in scores]).float().cpu().numpy()
 
 
-def _choose_share(network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, *, balanced: bool) -> float:
-    """The share with the lowest cross entropy after calibration, or the lowest mean of the classes' cross entropies."""
+def _choose_ratio(network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, *, balanced: bool) -> float:
+    """The ratio with the lowest cross entropy after calibration, or the lowest mean of the classes' cross entropies."""
     groups = [labels == label for label in np.unique(labels)] if balanced else [labels == labels]
 
-    def compute_loss(share: float) -> float:
-        logits = network + share * ngrams
+    def compute_loss(ratio: float) -> float:
+        logits = network + ratio * ngrams
         logits = logits / fit_temperature(logits, labels)
         return float(np.mean([cross_entropy(logits[group], labels[group]) for group in groups]))
 
-    return min(SHARES, key=compute_loss)
+    return min(RATIOS, key=compute_loss)
 
 
 def _list_keys(ids: Sequence[int], unk_token_id: int) -> np.ndarray:

@@ -13,7 +13,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from .pretrained_models import WORD_VECTORS, load_weights
+from .pretrained_models import NGRAM_KEYS, WORD_VECTORS, load_weights
+
+# As in the model, whose files would load PyTorch.
+LONGEST_NGRAM = 3
+NGRAM_ID_BITS = 21
 
 
 class NumpyClassifier:
@@ -52,7 +56,23 @@ class NumpyClassifier:
     def compute_logits(self, ids: list[int]) -> np.ndarray:
         """(words,) token ids -> logits (num_labels,)."""
         pooled = self._pool(self._encode(self.weights[WORD_VECTORS][ids]))
-        return self.weights["classifier.weight"] @ pooled + self.weights["classifier.bias"]
+        logits = self.weights["classifier.weight"] @ pooled + self.weights["classifier.bias"]
+        return logits + self._count_votes(np.array(ids, np.int64)) if NGRAM_KEYS in self.weights else logits
+
+    def _count_votes(self, ids: np.ndarray) -> np.ndarray:
+        """(words,) token ids -> what n-grams add to the logits: (num_labels,)."""
+        keys, is_known = self.weights[NGRAM_KEYS], ids != self.config["unk_token_id"]
+        packed, are_known = np.zeros_like(ids), np.ones_like(is_known)
+        found = [ids[:0]]
+        for length in range(1, min(LONGEST_NGRAM, len(ids)) + 1):
+            count = len(ids) - length + 1
+            packed = (packed[:count] << NGRAM_ID_BITS) | (ids[length - 1 :] + 1)
+            are_known = are_known[:count] & is_known[length - 1 :]
+            found.append(packed[are_known])
+        ngrams = np.unique(np.concatenate(found))
+        places = np.searchsorted(keys, ngrams).clip(max=len(keys) - 1)
+        places = places[keys[places] == ngrams]
+        return self.weights["ngrams.weight"][places].sum(axis=0) + self.weights["ngrams.bias"]
 
     def _encode(self, vectors: np.ndarray) -> np.ndarray:
         """(words, embedding_size) -> (words, directions * hidden_size)."""

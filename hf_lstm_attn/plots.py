@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import seaborn
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -124,42 +125,59 @@ def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str
     return figure
 
 
-def plot_architecture(boxes: Sequence[tuple[str, str, str]]) -> Figure:
+def plot_architecture(boxes: Sequence[tuple[str, str, str]], *, beside: str | None = None) -> Figure:
     """The stack from words to classes, from left to right, readable on light and dark pages.
 
     Args:
         boxes: For each layer its name, what it does, and the shape of what it hands on.
+        beside: What leads from the first to the last past the others, below them.
     """
     width, gap = 1.75, 0.3  # inches; small enough to be read at the width of a card's column
     total = (width + gap) * len(boxes) - gap
-    figure = Figure(figsize=(total + 0.2, 2.3), facecolor="white")
+    bottom = -0.75 if beside else 0
+    figure = Figure(figsize=(total + 0.2, 2.3 - bottom), facecolor="white")
     axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(-0.1, total + 0.1), ylim=(0, 2.3))
+    axis.set(xlim=(-0.1, total + 0.1), ylim=(bottom, 2.3))
     axis.axis("off")
     colours = ("#F0F0F0", "#D6EAF8", "#CDEBDD", "#FBE3C8", "#F3D9E8")
+    arrow = {"arrowstyle": "-|>", "linewidth": 1.8, "color": "#333333", "mutation_scale": 18}
     for number, (name, task, shape) in enumerate(boxes):
         left = number * (width + gap)
-        axis.add_patch(
-            FancyBboxPatch(
-                (left + 0.08, 0.18),
-                width - 0.16,
-                1.94,
-                boxstyle="round,pad=0.08",
-                facecolor=colours[number % len(colours)],
-                edgecolor="#333333",
-                linewidth=1.4,
-            )
-        )
+        _draw_frame(axis, (left, 0.1), width, 2.1, colours[number % len(colours)])
         for height, text, style in (
             (1.85, name, {"fontsize": 15, "weight": "bold"}),
             (1.12, textwrap.fill(task, 18), {"fontsize": 11.5}),
             (0.36, shape, {"fontsize": 12, "family": LETTERS, "color": "#333333"}),
         ):
             axis.text(left + width / 2, height, text, ha="center", va="center", parse_math=False, **style)
-        arrow = {"arrowstyle": "-|>", "linewidth": 1.8, "color": "#333333", "mutation_scale": 18}
         if number:
             axis.annotate("", xy=(left + 0.02, 1.15), xytext=(left - gap - 0.02, 1.15), arrowprops=arrow)
+    if beside:
+        first, last = width + gap, total - width - gap
+        _draw_frame(axis, (first, -0.63), last - first, 0.46, "#FFF6C9")
+        axis.text(total / 2, -0.4, beside, ha="center", va="center", parse_math=False, fontsize=11.5)
+        for xy, xytext, bend in (
+            ((first - 0.02, -0.4), (width / 2, 0.08), "angle,angleA=-90,angleB=0"),
+            ((total - width / 2, 0.08), (last + 0.02, -0.4), "angle,angleA=0,angleB=90"),
+        ):
+            axis.annotate("", xy=xy, xytext=xytext, arrowprops=arrow | {"connectionstyle": bend})
     return figure
+
+
+def _draw_frame(axis: Axes, corner: tuple[float, float], width: float, height: float, colour: str) -> None:
+    """A box with round corners; `corner` is the lower left one."""
+    pad = 0.08
+    axis.add_patch(
+        FancyBboxPatch(
+            (corner[0] + pad, corner[1] + pad),
+            width - 2 * pad,
+            height - 2 * pad,
+            boxstyle=f"round,pad={pad}",
+            facecolor=colour,
+            edgecolor="#333333",
+            linewidth=1.4,
+        )
+    )
 
 
 MODEL_STYLES: tuple[dict[str, Any], ...] = (  # Okabe and Ito again, and a shape for each

@@ -1,7 +1,8 @@
 """The models that come with the package: where they lie, how their weights are stored, and how they load.
 
-Word vectors are stored as int8 with one float32 scale per row, all else as float16; the models compute in float32. The
-weights have a file name of their own, because `from_pretrained` would take the int8 numbers for weights.
+Word vectors are stored as int8 with one float32 scale per row, all else as float16, and the n-grams' keys as they are;
+the models compute in float32. The weights have a file name of their own, because `from_pretrained` would take the int8
+numbers for weights.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent / "pretrained"
 DEFAULT = "imdb"  # what the command line uses where no model is named
 WEIGHTS = "weights.safetensors"
 WORD_VECTORS = "lstm_attn.embeddings.weight"
+NGRAM_KEYS = "ngrams.keys"
 STORAGE = "int8 and float16"
 _LARGEST = 127  # of an int8, leaving -128 aside
 
@@ -71,14 +73,14 @@ def load_stored(folder: Path, *, calibrated: bool = False) -> LstmAttnPipeline:
 
 
 def load_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Every weight of a stored model, as float32."""
+    """Every weight of a stored model, as float32; the keys of its n-grams as int64."""
     return decode_weights(load_file(folder / WEIGHTS))
 
 
 def encode_weights(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights as they are stored. A row of word vectors is divided by its scale, a 127th of its largest absolute
     value, and rounded: no number moves by more than half its row's scale."""
-    encoded = {name: array.astype(np.float16) for name, array in weights.items() if name != WORD_VECTORS}
+    encoded = {name: _convert(name, array, np.float16) for name, array in weights.items() if name != WORD_VECTORS}
     vectors = weights[WORD_VECTORS].astype(np.float32)  # (vocab_size, embedding_size)
     scales = np.abs(vectors).max(axis=1, keepdims=True) / _LARGEST  # (vocab_size, 1)
     steps = vectors / np.where(scales == 0, 1, scales)  # padding's row is zero
@@ -88,7 +90,7 @@ def encode_weights(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def decode_weights(encoded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What `encode_weights` stored, as float32."""
     scale_name = _name_scale(WORD_VECTORS)
-    weights = {name: array.astype(np.float32) for name, array in encoded.items() if name != scale_name}
+    weights = {name: _convert(name, array, np.float32) for name, array in encoded.items() if name != scale_name}
     weights[WORD_VECTORS] *= encoded[scale_name]
     return weights
 
@@ -101,6 +103,10 @@ def describe_pretrained(name: str) -> str:
         f"{name}, trained on {rows['train']:,} labelled texts of {result.request['dataset']['path']}; "
         f"accuracy {result.repository.get('test', result.test)['accuracy']:.2%} on {rows['test']:,} test texts"
     )
+
+
+def _convert(name: str, array: np.ndarray, dtype: type[np.floating]) -> np.ndarray:
+    return array if name == NGRAM_KEYS else array.astype(dtype)
 
 
 def _name_scale(weight: str) -> str:

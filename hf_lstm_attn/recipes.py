@@ -86,6 +86,7 @@ _DEFAULT = Recipe(
         "weight_decay": 0.01,
         "per_device_train_batch_size": 64,
     },
+    ngrams=True,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -136,7 +137,7 @@ RECIPES: dict[str, Recipe] = {
 
 # What each is, and what for.
 RECIPE_DESCRIPTIONS: dict[str, str] = {
-    "default": "two directions, word vectors from the training texts, dropout, averaged weights; for most data",
+    "default": "two directions, word vectors of the training texts, dropout, averaged weights, n-grams; for most data",
     "fast": "the default halved in every size, two epochs; for a first look",
     "best": "the default with adversarial training; twice its time",
     "small": "a small network and many small steps; for a few thousand short texts, and the demo",

@@ -35,7 +35,7 @@ class RunResult:
         epochs: Per epoch, `train` and `validation` metrics. Training metrics are measured after the epoch, without
             dropout, on `train_rows_evaluated` training examples.
         best_epoch: The epoch whose weights were kept.
-        ngrams: Of a model with n-grams: their `number` and `share` (see ngrams.py), metrics on `train` and `validation`
+        ngrams: Of a model with n-grams: their `number` and `ratio` (see ngrams.py), metrics on `train` and `validation`
             with them, and on test of the `network_alone`. `epochs` has the network's.
         test: Metrics on the test split, computed once, after training.
         test_confusion: Counts; the row is the true class and the column the predicted one.

@@ -205,18 +205,18 @@ def train(
     ngrams: dict[str, Any] = {}
     if recipe.ngrams:
         say("Fitting n-grams.")
-        share = add_ngrams(model, labelled_rows, evaluated["validation"], validation_logits, balanced=balanced)
-        if share:
+        ratio = add_ngrams(model, labelled_rows, evaluated["validation"], validation_logits, balanced=balanced)
+        if ratio:
             _, _, train_metrics = predict_logits(trainer, evaluated["train"], "train")
             validation_logits, _, validation_metrics = predict_logits(trainer, evaluated["validation"], "validation")
             number = model.config.num_ngrams
-            ngrams = {"number": number, "share": share, "train": train_metrics, "validation": validation_metrics}
+            ngrams = {"number": number, "ratio": ratio, "train": train_metrics, "validation": validation_metrics}
         clock.lap("ngrams")
     model.config.calibration_temperature = fit_temperature(validation_logits, validation_labels)
     test_rows = encode(splits.test, tokenizer)
     test_logits, test_labels, test_metrics = predict_logits(trainer, test_rows, "test")
     if ngrams:
-        network_logits = test_logits - compute_ngram_logits(model, test_rows["input_ids"])
+        network_logits = (1 + ngrams["ratio"]) * (test_logits - compute_ngram_logits(model, test_rows["input_ids"]))
         ngrams["network_alone"] = compute_metrics(network_logits, test_labels)
     clock.lap("test")
     classifier = TextClassificationPipeline(model=model, tokenizer=tokenizer, device=model.device)

@@ -199,6 +199,7 @@ def _list_cells(folder: Path) -> dict[str, str]:
         "accuracy": f"{result.test['accuracy'] * 100:.2f}",
         "F1": f"{result.test['f1'] * 100:.2f}",
         "macro-recall": f"{result.test['macro_recall'] * 100:.2f}",
+        "accuracy without n-grams": f"{result.ngrams['network_alone']['accuracy'] * 100:.2f}" if result.ngrams else "",
         "minutes": f"{result.timings['total'] / 60:.1f}",
     }
 

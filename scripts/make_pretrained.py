@@ -13,12 +13,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from hf_lstm_attn import RunResult, evaluate_model, load_classifier, load_splits, render_card, resolve_spec
+from hf_lstm_attn.configuration_lstm_attn import LARGEST_NGRAM_VOCABULARY, NGRAM_ID_BITS
 from hf_lstm_attn.model_card import CARD_FILE
+from hf_lstm_attn.modeling_lstm_attn import LONGEST_NGRAM
 from hf_lstm_attn.packaging import publish
-from hf_lstm_attn.pretrained_models import FOLDER, STORAGE, WEIGHTS, WORD_VECTORS, encode_weights
+from hf_lstm_attn.pretrained_models import FOLDER, NGRAM_KEYS, STORAGE, WEIGHTS, WORD_VECTORS, encode_weights
 
 MOST_BYTES = 5_000_000
 
@@ -29,16 +32,14 @@ def make_pretrained(
     """Fill the folder, in place of what it held.
 
     Args:
-        vocabulary: Words kept, the most frequent ones; the others become unknown words. None keeps all.
+        vocabulary: Words kept, the most frequent ones, and n-grams of these; the others become unknown words. None
+            keeps all.
         data: Where the run's data set lies; the model as stored is then scored on its test split.
 
     Raises:
-        ValueError: for a run with n-grams, which built-in models do not store, if the folder came out larger
-            than 5 MB, or if the test split is not the one the run was scored on.
+        ValueError: if the folder came out larger than 5 MB, or if the test split is not the one the run was scored on.
     """
     result = publish(RunResult.load(run))
-    if result.ngrams:
-        raise ValueError(f"Expected a run without n-grams; found {result.ngrams['number']:,}. Train with --no-ngrams.")
     result = replace(result, repository={"built_in": name, "dtype": STORAGE})
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -46,10 +47,13 @@ def make_pretrained(
     words = min(vocabulary or len(weights[WORD_VECTORS]), len(weights[WORD_VECTORS]))
     result.repository["vocabulary"] = words
     weights[WORD_VECTORS] = weights[WORD_VECTORS][:words]  # ids are ranks by frequency
-    save_file(encode_weights(weights), folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)  # safetensors lets the owner alone read
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     config["vocab_size"] = words
+    if result.ngrams:
+        keep_ngrams(weights, words)
+        config["num_ngrams"] = result.repository["ngrams"] = len(weights[NGRAM_KEYS])
+    save_file(encode_weights(weights), folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors lets the owner alone read
     _write(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
     tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
     tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if id < words}
@@ -64,6 +68,15 @@ def make_pretrained(
     if size > MOST_BYTES:
         raise ValueError(f"Expected at most {MOST_BYTES:,} bytes; found {size:,}. Pass a smaller --vocabulary.")
     return result
+
+
+def keep_ngrams(weights: dict[str, np.ndarray], words: int) -> None:
+    """Leave the n-grams whose words all have an id below `words`."""
+    keys = weights[NGRAM_KEYS]
+    ids = [((keys >> place * NGRAM_ID_BITS) & LARGEST_NGRAM_VOCABULARY) - 1 for place in range(LONGEST_NGRAM)]
+    is_kept = np.max(ids, axis=0) < words
+    for name in (NGRAM_KEYS, "ngrams.weight"):
+        weights[name] = weights[name][is_kept]
 
 
 def measure(folder: Path, result: RunResult, data: str) -> dict[str, float]:

