@@ -201,16 +201,22 @@ def train(
 
     best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
     model.load_state_dict(load_file(best / "model.safetensors"))
-    validation_logits, validation_labels, _ = predict_logits(trainer, evaluated["validation"], "validation")
+    validation_logits, validation_labels, before = predict_logits(trainer, evaluated["validation"], "validation")
     ngrams: dict[str, Any] = {}
     if recipe.ngrams:
         say("Fitting n-grams.")
         ratio = add_ngrams(model, labelled_rows, evaluated["validation"], validation_logits, balanced=balanced)
         if ratio:
             _, _, train_metrics = predict_logits(trainer, evaluated["train"], "train")
-            validation_logits, _, validation_metrics = predict_logits(trainer, evaluated["validation"], "validation")
+            validation_logits, _, after = predict_logits(trainer, evaluated["validation"], "validation")
             number = model.config.num_ngrams
-            ngrams = {"number": number, "ratio": ratio, "train": train_metrics, "validation": validation_metrics}
+            ngrams = {"number": number, "ratio": ratio, "train": train_metrics, "validation": after}
+            say(
+                f"{number:,} n-grams count {ratio:g} where the network counts 1: {spec.best_metric} on validation "
+                f"{before[spec.best_metric]:.4f} without them, {after[spec.best_metric]:.4f} with."
+            )
+        else:
+            say("They do not help on validation, and are left out.")
         clock.lap("ngrams")
     model.config.calibration_temperature = fit_temperature(validation_logits, validation_labels)
     test_rows = encode(splits.test, tokenizer)
