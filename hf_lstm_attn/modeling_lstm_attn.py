@@ -153,31 +153,31 @@ class LstmAttnPooling(nn.Module):
 LONGEST_NGRAM = 3
 
 
-def pack_ngrams(input_ids: torch.Tensor, is_known: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+def pack_ngrams(input_ids: torch.Tensor, is_read: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Every `length` words in a row as one number, `NGRAM_ID_BITS` bits a word: equal where all words are equal.
 
     Args:
         input_ids: (batch, seq_len).
-        is_known: (batch, seq_len), False at padding and unknown words.
+        is_read: (batch, seq_len), False at words that no n-gram may have.
 
     Returns:
-        Keys (batch, seq_len - length + 1), and whether all of an n-gram's words are known. Shorter texts have none.
+        Keys (batch, seq_len - length + 1), and whether all of an n-gram's words may be read. Shorter texts have none.
     """
     ngrams = max(input_ids.shape[1] - length + 1, 0)
     keys = input_ids.new_zeros(input_ids.shape[0], ngrams)
-    are_known = torch.ones_like(keys, dtype=torch.bool)
+    are_read = torch.ones_like(keys, dtype=torch.bool)
     for word in range(length if ngrams else 0):
         keys = (keys << NGRAM_ID_BITS) | (input_ids[:, word : word + ngrams] + 1)
-        are_known = are_known & is_known[:, word : word + ngrams]
-    return keys, are_known
+        are_read = are_read & is_read[:, word : word + ngrams]
+    return keys, are_read
 
 
 class LstmAttnNgrams(nn.Module):
     """A linear model beside the network: what words, pairs and triples of words say for each class.
 
     The network generalises, the n-grams remember (Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems").
-    An n-gram counts once in a text, however often it occurs, and never with an unknown word in it. Gradients do not
-    train these weights: they are fitted as NB-SVM's (Wang & Manning 2012, "Baselines and Bigrams").
+    An n-gram counts once in a text, however often it occurs; none has an unknown word or padding in it. Gradients do
+    not train these weights: they are fitted as NB-SVM's (Wang & Manning 2012, "Baselines and Bigrams").
     """
 
     keys: torch.Tensor
@@ -186,7 +186,6 @@ class LstmAttnNgrams(nn.Module):
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__()
-        self.pad_token_id, self.unk_token_id = config.pad_token_id, config.unk_token_id
         self.register_buffer("keys", torch.zeros(config.num_ngrams, dtype=torch.long))  # ascending
         self.register_buffer("weight", torch.zeros(config.num_ngrams, config.num_labels))
         self.register_buffer("bias", torch.zeros(config.num_labels))
@@ -197,14 +196,12 @@ class LstmAttnNgrams(nn.Module):
         The words of an n-gram share its weight, and so do its occurrences.
         """
         input_ids = input_ids.long()
-        if attention_mask is None:
-            attention_mask = input_ids != self.pad_token_id
-        is_known = attention_mask.bool() & (input_ids != self.unk_token_id)
+        is_read = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         scores = self.weight.new_zeros(*input_ids.shape, self.weight.shape[1])
         for length in range(1, LONGEST_NGRAM + 1):
-            keys, are_known = pack_ngrams(input_ids, is_known, length)
+            keys, are_read = pack_ngrams(input_ids, is_read, length)
             places = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)  # (batch, ngrams)
-            places = places.where(are_known & (self.keys[places] == keys), -1)
+            places = places.where(are_read & (self.keys[places] == keys), -1)
             ordered = places.sort(dim=1).values
             occurrences = torch.searchsorted(ordered, places, right=True) - torch.searchsorted(ordered, places)
             shares = self.weight[places] * ((places >= 0) / (occurrences * length)).unsqueeze(-1).to(scores.dtype)

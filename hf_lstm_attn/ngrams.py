@@ -93,7 +93,7 @@ def _choose_ratio(network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, *
 def _list_keys(ids: Sequence[int], unk_token_id: int) -> np.ndarray:
     row = torch.tensor([ids], dtype=torch.long)
     packed = [pack_ngrams(row, row != unk_token_id, length) for length in range(1, LONGEST_NGRAM + 1)]
-    return np.unique(torch.cat([keys[are_known] for keys, are_known in packed]).numpy())
+    return np.unique(torch.cat([keys[are_read] for keys, are_read in packed]).numpy())
 
 
 def _mark(rows: Sequence[np.ndarray], keys: np.ndarray) -> csr_matrix:

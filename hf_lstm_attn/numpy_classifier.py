@@ -61,14 +61,10 @@ class NumpyClassifier:
 
     def _count_votes(self, ids: np.ndarray) -> np.ndarray:
         """(words,) token ids -> what n-grams add to the logits: (num_labels,)."""
-        keys, is_known = self.weights[NGRAM_KEYS], ids != self.config["unk_token_id"]
-        packed, are_known = np.zeros_like(ids), np.ones_like(is_known)
-        found = [ids[:0]]
+        keys, packed, found = self.weights[NGRAM_KEYS], np.zeros_like(ids), [ids[:0]]
         for length in range(1, min(LONGEST_NGRAM, len(ids)) + 1):
-            count = len(ids) - length + 1
-            packed = (packed[:count] << NGRAM_ID_BITS) | (ids[length - 1 :] + 1)
-            are_known = are_known[:count] & is_known[length - 1 :]
-            found.append(packed[are_known])
+            packed = (packed[: len(ids) - length + 1] << NGRAM_ID_BITS) | (ids[length - 1 :] + 1)
+            found.append(packed)
         ngrams = np.unique(np.concatenate(found))
         places = np.searchsorted(keys, ngrams).clip(max=len(keys) - 1)
         places = places[keys[places] == ngrams]

@@ -367,6 +367,8 @@ def test_ngrams_count_once_and_not_with_an_unknown_word() -> None:
             scores = model.ngrams(torch.tensor([ids]))
             assert scores.shape == (1, len(ids), 2)
             torch.testing.assert_close(scores.sum(dim=1)[0], expected)
+        masked = model.ngrams(torch.tensor([[5, 6, 7]]), torch.tensor([[1, 1, 0]]))
+        torch.testing.assert_close(masked.sum(dim=1)[0], five + six + five_six)
         shared = model.ngrams(torch.tensor([[5, 6, 5, 6]]))[0]
     torch.testing.assert_close(shared[0], five / 2 + five_six / 4)
 

@@ -25,6 +25,7 @@ from hf_lstm_attn import (
 )
 from hf_lstm_attn.adversarial import UNLABELLED
 from hf_lstm_attn.callbacks import EmaCallback
+from hf_lstm_attn.configuration_lstm_attn import NGRAM_ID_BITS
 from hf_lstm_attn.data import load_splits, resolve_spec
 from hf_lstm_attn.model_card import render_card
 from hf_lstm_attn.recipes import compute_epochs
@@ -132,6 +133,9 @@ def test_ngrams_are_measured_with_the_network_and_without(finished: Path, tmp_pa
     assert model.config.num_ngrams == result.ngrams["number"] == len(model.ngrams.keys)
     assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
     assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(result.best["validation"], abs=1e-6)
+    ids = torch.stack([(model.ngrams.keys >> place * NGRAM_ID_BITS) % 2**NGRAM_ID_BITS - 1 for place in range(3)])
+    assert model.config.unk_token_id not in ids
+    assert ids.max() < model.config.vocab_size
     assert "network alone" in render_card(result)
 
 
