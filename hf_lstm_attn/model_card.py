@@ -130,10 +130,11 @@ def list_figures(result: RunResult) -> dict[str, Callable[[], Figure]]:
     from .audit_plots import plot_audit
 
     title = f"{result.dataset['name']}{' (synthetic data)' if result.dataset['synthetic'] else ''}"
+    trained = f"{title}, the network without n-grams" if result.ngrams else title
     of_test = f"{title}, {result.dataset['splits']['test']['rows']:,} test examples"
     figures: dict[str, Callable[[], Figure]] = {
         "architecture.png": lambda: plots.plot_architecture(describe_layers(result), beside=describe_ngrams(result)),
-        "curves.png": lambda: plots.plot_curves(result.epochs, best_epoch=result.best_epoch, title=title),
+        "curves.png": lambda: plots.plot_curves(result.epochs, best_epoch=result.best_epoch, title=trained),
     }
     if result.test_confusion:
         figures["confusion.png"] = lambda: plots.plot_confusion(
