@@ -8,6 +8,7 @@ from transformers import PretrainedConfig
 
 ATTENTION_SCORINGS = ("linear", "tanh")
 POOLINGS = ("attention", "attention+max+mean")
+LONGEST_NGRAM = 3
 NGRAM_ID_BITS = 21  # of a word within an n-gram's key: three fit into 63
 LARGEST_NGRAM_VOCABULARY = 2**NGRAM_ID_BITS - 1  # key 0 means no word
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
-from .configuration_lstm_attn import NGRAM_ID_BITS, LstmAttnConfig
+from .configuration_lstm_attn import LONGEST_NGRAM, NGRAM_ID_BITS, LstmAttnConfig
 
 if TYPE_CHECKING:
     # transformers saves a model with the files that its own names in such lines. So the pipeline, which a repository's
@@ -148,9 +148,6 @@ class LstmAttnPooling(nn.Module):
             mean = total / is_word.sum(dim=1, keepdim=True).clamp(min=1)
             pooled = torch.cat([pooled, maximum * has_words, mean.to(pooled.dtype)], dim=-1)
         return pooled, weights
-
-
-LONGEST_NGRAM = 3
 
 
 def pack_ngrams(input_ids: torch.Tensor, is_read: torch.Tensor, length: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,8 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-LONGEST_NGRAM = 3
+from .configuration_lstm_attn import LONGEST_NGRAM
+
 SMOOTHING = 1.0  # added to every count of an n-gram
 
 
@@ -39,10 +40,7 @@ class NbSvm:
         """
         features = self.vectorizer.fit_transform(texts).astype(np.float64)  # (texts, n-grams)
         classes = np.asarray(labels)
-        targets = [1] if classes.max() == 1 else range(classes.max() + 1)
-        self.weights, self.biases = fit_weights(
-            features, [classes == target for target in targets], balanced=self.balanced
-        )
+        self.weights, self.biases = fit_weights(features, classes, classes.max() + 1, balanced=self.balanced)
         return self
 
     def compute_log_probabilities(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
@@ -64,20 +62,22 @@ class NbSvm:
 
 
 def fit_weights(
-    features: csr_matrix, targets: Sequence[np.ndarray], *, balanced: bool, strength: float = 1.0
+    features: csr_matrix, classes: np.ndarray, num_classes: int, *, balanced: bool, strength: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A logistic regression per target on features weighted by their log-count ratios.
+    """A logistic regression per class, or one of class 1 where there are two, on features weighted by their log-count
+    ratios.
 
     Args:
         features: (texts, n-grams), 1 where a text has the n-gram.
-        targets: For each regression, which texts are of its class: (texts,) of bool.
+        classes: (texts,) class ids, of which each occurs.
         strength: C of the regression, the inverse of its regularisation.
 
     Returns:
-        What an n-gram adds to each log-odds, (targets, n-grams), and the biases, (targets,).
+        What an n-gram adds to each log-odds, (regressions, n-grams), and the biases, (regressions,).
     """
     weights, biases = [], []
-    for is_target in targets:
+    for target in [1] if num_classes == 2 else range(num_classes):
+        is_target = classes == target
         ratio = compute_log_ratio(features, is_target)
         regression = LogisticRegression(
             C=strength, solver="liblinear", dual=True, class_weight="balanced" if balanced else None, max_iter=1_000

@@ -10,8 +10,9 @@ from datasets import Dataset
 from scipy.sparse import csr_matrix
 
 from .calibration import fit_temperature
+from .configuration_lstm_attn import LONGEST_NGRAM
 from .metrics import cross_entropy
-from .modeling_lstm_attn import LONGEST_NGRAM, LstmAttnForSequenceClassification, LstmAttnNgrams, pack_ngrams
+from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnNgrams, pack_ngrams
 from .nb_svm import fit_weights
 
 MIN_TEXTS = 3  # of train, that an n-gram must stand in
@@ -45,15 +46,11 @@ def add_ngrams(
     keys = keys[counts >= MIN_TEXTS]
     if not len(keys) or len(np.unique(classes)) < config.num_labels:
         return 0.0
-    # Two classes are one question: half of its log-odds for the one, half against the other.
-    targets = [1] if config.num_labels == 2 else range(config.num_labels)
-    weights, biases = fit_weights(
-        _mark(rows, keys), [classes == target for target in targets], balanced=balanced, strength=STRENGTH
-    )
+    weights, biases = fit_weights(_mark(rows, keys), classes, config.num_labels, balanced=balanced, strength=STRENGTH)
     if len(keys) > MOST_NGRAMS:
         kept = np.sort(np.argsort(-np.abs(weights).max(axis=0), kind="stable")[:MOST_NGRAMS])
         keys, weights = keys[kept], weights[:, kept]
-    if config.num_labels == 2:
+    if config.num_labels == 2:  # one question: half of its log-odds for the one class, half against the other
         weights, biases = (np.concatenate([-values / 2, values / 2]) for values in (weights, biases))
     seen = [_list_keys(ids, config.unk_token_id) for ids in validation["input_ids"]]
     ngram_logits = _mark(seen, keys) @ weights.T + biases
@@ -70,12 +67,20 @@ def add_ngrams(
     return ratio
 
 
-def compute_ngram_logits(model: LstmAttnForSequenceClassification, texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """What the model's n-grams say of texts as token ids: (texts, num_labels)."""
+def compute_network_logits(
+    model: LstmAttnForSequenceClassification, ratio: float, texts: Sequence[Sequence[int]], logits: np.ndarray
+) -> np.ndarray:
+    """What the network said of texts as token ids before `add_ngrams` gave the model n-grams: (texts, num_labels).
+
+    Args:
+        ratio: What `add_ngrams` returned.
+        logits: (texts, num_labels), the model's.
+    """
     assert model.ngrams is not None
     with torch.inference_mode():
         scores = [model.ngrams(torch.tensor([ids], dtype=torch.long, device=model.device)) for ids in texts]
-        return torch.stack([row[0].sum(dim=0) + model.ngrams.bias for row in scores]).float().cpu().numpy()
+        votes = torch.stack([row[0].sum(dim=0) + model.ngrams.bias for row in scores]).float().cpu().numpy()
+    return (1 + ratio) * (logits - votes)
 
 
 def _choose_ratio(network: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, *, balanced: bool) -> float:

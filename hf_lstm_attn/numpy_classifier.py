@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from .pretrained_models import NGRAM_KEYS, WORD_VECTORS, load_weights
 
-# As in the model, whose files would load PyTorch.
+# As in configuration_lstm_attn.py, which would load transformers.
 LONGEST_NGRAM = 3
 NGRAM_ID_BITS = 21
 

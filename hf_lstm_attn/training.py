@@ -36,7 +36,7 @@ from .fine_tuning import FreezeEncoder
 from .limits import measure_limits, score_widget_texts
 from .metrics import compute_metrics, confusion_matrix
 from .model_card import save_figures
-from .ngrams import add_ngrams, compute_ngram_logits
+from .ngrams import add_ngrams, compute_network_logits
 from .pretraining_result import choose_model_fields, load_encoder, load_origin, load_pretraining
 from .recipes import RECIPES, Recipe, compute_epochs
 from .results import RESULTS_FILE, RunResult, describe_machine, describe_versions
@@ -222,7 +222,7 @@ def train(
     test_rows = encode(splits.test, tokenizer)
     test_logits, test_labels, test_metrics = predict_logits(trainer, test_rows, "test")
     if ngrams:
-        network_logits = (1 + ngrams["ratio"]) * (test_logits - compute_ngram_logits(model, test_rows["input_ids"]))
+        network_logits = compute_network_logits(model, ngrams["ratio"], test_rows["input_ids"], test_logits)
         ngrams["network_alone"] = compute_metrics(network_logits, test_labels)
     clock.lap("test")
     classifier = TextClassificationPipeline(model=model, tokenizer=tokenizer, device=model.device)

@@ -17,9 +17,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from hf_lstm_attn import RunResult, evaluate_model, load_classifier, load_splits, render_card, resolve_spec
-from hf_lstm_attn.configuration_lstm_attn import LARGEST_NGRAM_VOCABULARY, NGRAM_ID_BITS
+from hf_lstm_attn.configuration_lstm_attn import LARGEST_NGRAM_VOCABULARY, LONGEST_NGRAM, NGRAM_ID_BITS
 from hf_lstm_attn.model_card import CARD_FILE
-from hf_lstm_attn.modeling_lstm_attn import LONGEST_NGRAM
 from hf_lstm_attn.packaging import publish
 from hf_lstm_attn.pretrained_models import FOLDER, NGRAM_KEYS, STORAGE, WEIGHTS, WORD_VECTORS, encode_weights
 
