@@ -20,7 +20,7 @@ METHOD_NAMES = {
 }
 METHOD_NOTES = {
     "attention": "An attention weight is not importance: it says how much of a word the pooling took in, not why the "
-    "model decided as it did.",
+    "model decided as it did. N-grams, where a model has them, vote without it.",
     "gradient_x_input": "How fast the log-odds of the class rise as the word's vector grows.",
     "integrated_gradients": "What the word adds to the log-odds of the class on the way from a text without words to "
     "this one. The scores sum to the whole difference.",
