@@ -225,6 +225,7 @@ def train(
         network_logits = compute_network_logits(model, ngrams["ratio"], test_rows["input_ids"], test_logits)
         ngrams["network_alone"] = compute_metrics(network_logits, test_labels)
     clock.lap("test")
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # without autocast, as a user will load it
     classifier = TextClassificationPipeline(model=model, tokenizer=tokenizer, device=model.device)
     limits = measure_limits(classifier, list(splits.test["text"]), test_logits, test_labels)
     widget = score_widget_texts(classifier)

@@ -186,7 +186,7 @@ def test_wrong_use_exits_with_2(arguments: list[str], words: str, capsys: pytest
 FAILURES = [
     (["train", "imbd"], "imdb, tweets"),
     (["train", "--data", "missing.csv"], "missing.csv"),
-    (["train", "sample-reviews", "--recipe", "turbo"], "default, fast, best, small, report"),
+    (["train", "sample-reviews", "--recipe", "turbo"], "default, fast, best, semi-supervised, small, report"),
     (["train", "sample-reviews", "--max-length", "median"], "median"),
     (["train", "sample-reviews", "--word-vectors", "missing.txt"], "missing.txt"),
     (["train", "sample-reviews", "--word-vectors", "unlabelled"], "unlabelled"),
