@@ -295,7 +295,7 @@ def test_no_pickle_is_ever_left(finished: Path) -> None:
 
 
 def test_unknown_recipe() -> None:
-    with pytest.raises(ValueError, match=r"default, fast, best, small, report; found 'turbo'"):
+    with pytest.raises(ValueError, match=r"default, fast, best, semi-supervised, small, report; found 'turbo'"):
         train("sample-reviews", "unused", recipe="turbo")
 
 
