@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -185,10 +186,11 @@ def predict_logits(trainer: Trainer, encoded: Dataset, name: str) -> tuple[np.nd
 def predict_dataset(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
 ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """`predict_logits` of a model on columns text, label."""
+    """`predict_logits` of a model on columns text, label; leaves the model in evaluation mode."""
+    view = copy(model.eval())  # same weights: the Trainer wraps its model's forward in autocast for good
     with tempfile.TemporaryDirectory() as folder:
         arguments = build_arguments(Path(folder), precision or choose_precision())
-        return predict_logits(build_trainer(model, tokenizer, arguments), encode(dataset, tokenizer), "eval")
+        return predict_logits(build_trainer(view, tokenizer, arguments), encode(dataset, tokenizer), "eval")
 
 
 def evaluate_model(

@@ -31,6 +31,7 @@ from hf_lstm_attn.model_card import render_card
 from hf_lstm_attn.recipes import compute_epochs
 from hf_lstm_attn.results import METRIC_NAMES
 from hf_lstm_attn.trainer import (
+    Precision,
     build_arguments,
     build_balanced_loss,
     build_trainer,
@@ -113,6 +114,22 @@ def test_saved_model_scores_what_the_results_say(finished: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(finished)
     assert evaluate_model(model, tokenizer, splits.test) == pytest.approx(result.test, abs=1e-6)
     assert evaluate_model(model, tokenizer, splits.validation) == pytest.approx(result.best["validation"], abs=1e-6)
+
+
+def test_evaluation_in_a_low_precision_leaves_the_model_as_it_was(finished: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(finished)
+    tokenizer = AutoTokenizer.from_pretrained(finished)
+    rows = load_splits(resolve_spec("sample-reviews"), limit=LIMIT).test
+    ids = tokenizer(list(rows["text"][:4]), padding=True, return_tensors="pt")
+    precise = Precision("float32", "asked for")
+    losses = []
+    for precision in (precise, Precision("bfloat16", "asked for"), precise):
+        with torch.no_grad():
+            before = model(**ids).logits
+        losses.append(evaluate_model(model, tokenizer, rows, precision)["loss"])
+        with torch.no_grad():
+            assert torch.equal(model(**ids).logits, before)
+    assert losses[0] == losses[2] != losses[1]
 
 
 def test_ngrams_are_measured_with_the_network_and_without(finished: Path, tmp_path: Path) -> None:
