@@ -7,8 +7,10 @@ Semi-Supervised Text Classification via Mixed Objective Function".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import Trainer
@@ -17,11 +19,34 @@ UNLABELLED = -100  # the label that torch's cross entropy and the Trainer's coun
 # Length of the random perturbation from which the virtual adversarial direction is found, as a share of the length of
 # the text's word vectors: hardly any of it is along that direction, and bfloat16 must still see what it changes.
 PROBE_RADIUS = 0.1
+COLLAPSED_SHARE = 0.9  # of unlabelled texts in one class, from which on training warns
 
 
 def is_labelled(labels: torch.Tensor) -> torch.Tensor:
     """(batch,) class ids, or (batch, num_labels) probabilities -> (batch,), False where the label is `UNLABELLED`."""
     return (labels != UNLABELLED).reshape(len(labels), -1).all(dim=1)
+
+
+def describe_collapse(
+    unlabelled_logits: np.ndarray, validation_logits: np.ndarray, label_names: Sequence[str]
+) -> str | None:
+    """A warning where entropy minimisation may have settled on one class for the unlabelled texts, or None.
+
+    It may where one class has `COLLAPSED_SHARE` of the unlabelled texts, and leaves them half of what it leaves the
+    texts of validation, or less. Logits are (examples, num_labels).
+    """
+    unlabelled, validation = (
+        np.bincount(logits.argmax(-1), minlength=len(label_names)) / len(logits)
+        for logits in (unlabelled_logits, validation_logits)
+    )
+    largest = int(unlabelled.argmax())
+    if unlabelled[largest] < COLLAPSED_SHARE or 1 - unlabelled[largest] > (1 - validation[largest]) / 2:
+        return None
+    return (
+        f"Warning: {unlabelled[largest]:.0%} of the unlabelled texts are classified as {label_names[largest]}, and "
+        f"{validation[largest]:.0%} of validation. If they are not so, entropy minimisation has settled on one class "
+        "for texts of their kind, which validation does not show; choose a recipe without it."
+    )
 
 
 class AdversarialTrainer(Trainer):

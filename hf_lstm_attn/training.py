@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, concatenate_datasets
 from safetensors.torch import load_file
 from transformers import (
@@ -25,7 +26,7 @@ from transformers import (
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from .adversarial import UNLABELLED
+from .adversarial import UNLABELLED, describe_collapse
 from .calibration import compute_reliability, fit_temperature
 from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
 from .callbacks import say as say_on_stderr
@@ -202,6 +203,11 @@ def train(
     best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
     model.load_state_dict(load_file(best / "model.safetensors"))
     validation_logits, validation_labels, before = predict_logits(trainer, evaluated["validation"], "validation")
+    if recipe.entropy_weight and added:
+        sampled = np.linspace(len(splits.train), len(train_rows) - 1, min(added, TRAIN_ROWS_EVALUATED), dtype=int)
+        unlabelled_logits = trainer.predict(train_rows.select(sampled).remove_columns("labels")).predictions
+        if warning := describe_collapse(unlabelled_logits, validation_logits, splits.label_names):
+            say(warning)
     ngrams: dict[str, Any] = {}
     if recipe.ngrams:
         say("Fitting n-grams.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -10,7 +11,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback
 
 from hf_lstm_attn import LstmAttnForSequenceClassification
-from hf_lstm_attn.adversarial import UNLABELLED
+from hf_lstm_attn.adversarial import UNLABELLED, describe_collapse
 from hf_lstm_attn.fine_tuning import FreezeEncoder
 from hf_lstm_attn.trainer import Precision, build_arguments, build_trainer, choose_precision, compute_labelled_loss
 
@@ -195,3 +196,19 @@ def test_mixed_objective_trains_in_bfloat16(
     moved = (model.get_input_embeddings().weight.detach() != before).any(dim=1)
     assert moved.nonzero().flatten().tolist() == [2, 3, 4, 5]
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("negative_of_unlabelled", "negative_of_validation", "told"),
+    [(97, 50, True), (97, 93, True), (97, 96, False), (85, 20, False), (100, 100, True), (3, 50, True)],
+)
+def test_unlabelled_texts_in_one_class_are_told_unless_validation_is_alike(
+    negative_of_unlabelled: int, negative_of_validation: int, told: bool
+) -> None:
+    unlabelled, validation = (
+        np.eye(2)[[0] * count + [1] * (100 - count)] for count in (negative_of_unlabelled, negative_of_validation)
+    )
+    warning = describe_collapse(unlabelled, validation, ["negative", "positive"])
+    assert (warning is not None) == told
+    if warning and negative_of_unlabelled == 97:
+        assert f"97% of the unlabelled texts are classified as negative, and {negative_of_validation}%" in warning

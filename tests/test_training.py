@@ -231,6 +231,13 @@ def test_unlabelled_texts_train_and_resume_to_the_same_numbers(tmp_path: Path) -
     assert_same_numbers(tmp_path / "whole", tmp_path / "cut")
 
 
+def test_unlabelled_texts_that_fall_into_one_class_are_told(tmp_path: Path) -> None:
+    spec = replace(resolve_spec("sample-reviews"), unlabelled=((None, "train"),))
+    lines: list[str] = []
+    train(spec, tmp_path, recipe=replace(SMALL, entropy_weight=20.0), limit=LIMIT, say=lines.append)
+    assert any("100% of the unlabelled texts are classified as" in line for line in lines)
+
+
 FINE_TUNED = replace(
     SMALL,
     word_vectors=None,
