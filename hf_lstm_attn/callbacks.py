@@ -75,6 +75,16 @@ def _copy(values: list[torch.Tensor], model: nn.Module) -> None:
             parameter.copy_(value)
 
 
+class OnSave(TrainerCallback):
+    """Calls a function after each checkpoint."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self.function = function
+
+    def on_save(self, *_: Any, **__: Any) -> None:
+        self.function()
+
+
 class EarlyStopping(EarlyStoppingCallback):
     """The stock callback, which warns at every evaluation of a split that does not choose the checkpoint."""
 

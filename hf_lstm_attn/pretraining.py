@@ -83,7 +83,7 @@ def pretrain(
         say(f"{output_dir} is finished; nothing to resume.")
         return PretrainingResult.load(output_dir)
 
-    clock = Clock()
+    clock = Clock(checkpoints)
     texts = load_texts(spec, parts, protocol=protocol, limit=limit)
     training, held_out = hold_out(texts, seed)
     say(f"{spec.name}, {' and '.join(parts)}: {len(training):,} texts, {len(held_out):,} more held out.")
@@ -92,12 +92,13 @@ def pretrain(
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
     if state_of_run == "begun":
+        clock.resume()
         model = LanguageModel.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
         model, tokenizer = _build_model(training, spec, recipe, seed, say)
         begin_folder(output_dir, request, model, tokenizer)
-    clock.lap("vocabulary_and_word_vectors")
+    clock.save("vocabulary_and_word_vectors")
     encoded, encoded_held_out = encode_texts(training, tokenizer), encode_texts(held_out, tokenizer)
     if not encoded or not encoded_held_out:
         raise ValueError("Expected texts with words to pre-train on; found none. Pass other texts.")
@@ -110,7 +111,7 @@ def pretrain(
     words = sum(map(len, encoded))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(f"Training {parameters:,} parameters on {words:,} words in both directions for {loop.total:,} steps.")
-    words_per_second = loop.run(checkpoints / CHECKPOINT_FILE, say)
+    words_per_second = loop.run(checkpoints / CHECKPOINT_FILE, say, clock)
     clock.lap("training")
 
     save_tokenizer(tokenizer, output_dir)

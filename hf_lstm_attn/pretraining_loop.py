@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from .memory import keep_freed_memory
 from .modeling_language_model import LanguageModel, LstmState, draw_candidates
+from .run_folder import Clock
 from .text_stream import Streams, build_streams, compute_length
 from .trainer import Precision
 
@@ -93,7 +94,7 @@ class PretrainingLoop:
         self.losses: list[float] = []  # since the last evaluation
         self.evaluations: list[dict[str, Any]] = []
 
-    def run(self, checkpoint: Path, say: Callable[[str], None]) -> float:
+    def run(self, checkpoint: Path, say: Callable[[str], None], clock: Clock) -> float:
         """Train to the end, evaluating and saving on the way; returns words per second, evaluations left out."""
         begun, seconds = self.step, 0.0
         streams: Streams | None = None
@@ -119,6 +120,7 @@ class PretrainingLoop:
                 if self.step % self.recipe.evaluate_every == 0 or self.step == self.total:
                     say(self._evaluate())
                     self.save(checkpoint)
+                    clock.save("training")
                 elif bar.disable and self.step % LINE_STEPS == 0:
                     say(f"step {self.step:,} of {self.total:,}: {self._describe_losses()}; {speed:,.0f} words/s")
         return round((self.step - begun) * self.words_per_step / seconds, 1) if seconds else 0.0

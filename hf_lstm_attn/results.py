@@ -45,7 +45,7 @@ class RunResult:
         widget: Example texts with the model's scores (see `score_widget_texts`).
         comparison: The models beside it: {"models": {name: {"test": {metric: value}, ...}}}; see `Comparison`.
         audit: How faithful its explanations are on a data set; see `audit_explanations`.
-        timings: Seconds per stage, and training speed.
+        timings: Seconds per stage, over all sittings of a resumed run, and training speed.
         examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
         repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights. Of a
             built-in model: its name as `built_in`, the `dtype`, how many words of the `vocabulary` it keeps, and

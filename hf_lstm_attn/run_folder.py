@@ -15,21 +15,39 @@ from .tokenization import save_tokenizer
 
 CHECKPOINTS = "checkpoints"  # lives while a run does
 REQUEST_FILE = "request.json"
+CLOCK_FILE = "clock.json"
 INITIAL_MODEL = "initial"
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._first = self._last = time.monotonic()
+    """Seconds of each stage of a run, over all its sittings; what came after the last checkpoint of one is lost."""
 
-    def total(self) -> float:
-        return round(time.monotonic() - self._first, 3)
+    def __init__(self, checkpoints: Path) -> None:
+        self.path = checkpoints / CLOCK_FILE
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
 
     def lap(self, stage: str) -> None:
+        """Count the time since the last lap as the stage's."""
         now = time.monotonic()
-        self.seconds[stage] = round(now - self._last, 3)
+        self._add(stage, now - self._last)
         self._last = now
+
+    def save(self, stage: str) -> None:
+        """A lap, and keep all for `resume`: to be called as a checkpoint is written."""
+        self.lap(stage)
+        save_json(self.seconds, self.path)
+
+    def resume(self) -> None:
+        """Add what earlier sittings took."""
+        for stage, seconds in (_load_json(self.path) if self.path.is_file() else {}).items():
+            self._add(stage, seconds)
+
+    def total(self) -> float:
+        return round(sum(self.seconds.values()), 3)
+
+    def _add(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 3)
 
 
 def find_state(

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .adversarial import UNLABELLED, describe_collapse
 from .calibration import compute_reliability, fit_temperature
-from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport
+from .callbacks import RAW_WEIGHTS_FILE, EarlyStopping, EmaCallback, EpochReport, OnSave
 from .callbacks import say as say_on_stderr
 from .data import DatasetSpec, Splits, find_hub_id, load_splits, load_unlabelled, load_unlabelled_beside, resolve_spec
 from .distillation import build_targets
@@ -114,7 +115,7 @@ def train(
         return RunResult.load(output_dir)
     checkpoints = output_dir / CHECKPOINTS
 
-    clock = Clock()
+    clock = Clock(checkpoints)
     splits = load_splits(spec, protocol=protocol, limit=limit)
     say(_describe_splits(splits))
     clock.lap("data")
@@ -122,12 +123,13 @@ def train(
     say(f"Computing in {precision.name}: {precision.reason}.")
     set_seed(seed)
     if state_of_run == "begun":
+        clock.resume()
         model = AutoModelForSequenceClassification.from_pretrained(checkpoints / INITIAL_MODEL)
         tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
     else:
         model, tokenizer = build_model(splits, recipe, seed, say)
         begin_folder(output_dir, request, model, tokenizer)
-    clock.lap("vocabulary_and_word_vectors")
+    clock.save("vocabulary_and_word_vectors")
 
     train_rows = labelled_rows = encode(splits.train, tokenizer)
     evaluated = {
@@ -163,7 +165,10 @@ def train(
         restore_callback_states_from_checkpoint=True,
         **recipe.arguments,
     )
-    callbacks: list[TrainerCallback] = [EpochReport(spec.best_metric, say)]
+    callbacks: list[TrainerCallback] = [
+        EpochReport(spec.best_metric, say),
+        OnSave(partial(clock.save, "training")),
+    ]
     if recipe.ema_decay is not None:
         callbacks.append(EmaCallback(recipe.ema_decay, resume_from=checkpoint))
     if recipe.early_stopping_patience is not None:
@@ -192,13 +197,12 @@ def train(
     if checkpoint is None or not _has_stopped_early(checkpoint, recipe):
         if checkpoint is not None:
             say(f"Resuming after step {checkpoint.name.rpartition('-')[2]}.")
-        trained = trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        examples_per_second = trained.metrics["train_samples_per_second"]
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         state = trainer.state
     else:
-        examples_per_second = 0.0
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
     clock.lap("training")
+    examples_per_second = round((state.epoch or 0) * len(train_rows) / clock.seconds["training"], 3)
 
     best = checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{state.best_global_step}"
     model.load_state_dict(load_file(best / "model.safetensors"))
