@@ -45,7 +45,7 @@ def describe_collapse(
     return (
         f"Warning: {unlabelled[largest]:.0%} of the unlabelled texts are classified as {label_names[largest]}, and "
         f"{validation[largest]:.0%} of validation. If they are not so, entropy minimisation has settled on one class "
-        "for texts of their kind, which validation does not show; choose a recipe without it."
+        "for texts of their kind, which validation may not show; choose a recipe without it."
     )
 
 
