@@ -1,4 +1,4 @@
-# make demo: install; train, evaluate, explain and package both tasks on the embedded samples
+# make demo: install; train, evaluate, explain and audit both tasks on the embedded samples
 # make test: install, run all tests          make check: format, lint, types, direction of imports
 # make bench: speed of training against a plain padded loop, as ratios
 PYTHON ?= python3
@@ -19,7 +19,7 @@ check: .venv/installed
 	$(BIN)/lint-imports
 
 bench: .venv/installed
-	$(BIN)/python scripts/bench_training.py
+	$(BIN)/python scripts/benchmark_training.py
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Expected Python 3.11 or newer; found %d.%d. Try: make PYTHON=python3.11 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

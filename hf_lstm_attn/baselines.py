@@ -1,133 +1,61 @@
-"""The report's two other networks, a feed-forward and a plain recurrent one, with the classifier's embedding, head and
-dropout: only what stands between embedding and head differs."""
+"""NB-SVM, what a reader would otherwise use: a baseline, and a teacher of soft labels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import nn
-
-from .configuration_lstm_attn import LstmAttnConfig
-from .modeling_lstm_attn import (
-    LstmAttnForSequenceClassification,
-    LstmAttnModel,
-    compute_reading_orders,
-    permute_positions,
-)
+import numpy as np
 
 
-class FfnnConfig(LstmAttnConfig):
-    """`hidden_size` is the size of the hidden layer; the fields of recurrence and attention are without effect."""
+class NbSvm:
+    """A logistic regression per class over the presence of 1-, 2- and 3-grams, each weighted by its log-count ratio.
 
-    model_type = "lstm_attn_ffnn"
-    _auto_class = None  # for comparisons where the package is installed: no code is saved with the model
+    Wang & Manning 2012, "Baselines and Bigrams", with logistic regression for the SVM as in Mesnil et al. 2014,
+    "Ensemble of Generative and Discriminative Techniques for Sentiment Analysis of Movie Reviews".
 
-    def __init__(self, **kwargs: Any) -> None:  # without one, transformers makes the class a dataclass of its own
-        super().__init__(**kwargs)
+    Args:
+        balanced: Whether all classes weigh the same in training, whatever their number of examples.
+    """
 
+    def __init__(self, *, balanced: bool = False) -> None:
+        self.class_weight = "balanced" if balanced else None
 
-class RnnConfig(LstmAttnConfig):
-    """One direction; the fields of attention are without effect."""
+    def fit(self, token_lists: Sequence[Sequence[str]], labels: Sequence[int]) -> NbSvm:
+        """Learn from texts as lists of tokens, and class ids 0, 1, ... of which each occurs.
 
-    model_type = "lstm_attn_rnn"
-    _auto_class = None
+        Two classes need one regression, of class 1; more have one each, against the rest.
+        """
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.linear_model import LogisticRegression
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-
-
-class FfnnEncoder(nn.Module):
-    """Leaves the word vectors as they are."""
-
-    def __init__(self, config: LstmAttnConfig) -> None:
-        super().__init__()
-
-    def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return inputs_embeds
-
-
-class FfnnPooling(nn.Module):
-    """Mean of the word vectors, then a hidden layer (Iyyer et al. 2015, "Deep Unordered Composition")."""
-
-    def __init__(self, config: LstmAttnConfig) -> None:
-        super().__init__()
-        self.output_size = config.hidden_size
-        self.hidden = nn.Linear(config.embedding_size, config.hidden_size)
-
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(batch, seq_len, size) -> (batch, hidden_size), and the same weight for every word (batch, seq_len)."""
-        is_word = attention_mask.to(hidden_states.dtype)
-        weights = is_word / is_word.sum(dim=1, keepdim=True).clamp(min=1)
-        mean = torch.bmm(weights.unsqueeze(1), hidden_states).squeeze(1)  # (batch, embedding_size)
-        return torch.relu(self.hidden(mean)), weights
-
-
-class RnnEncoder(nn.Module):
-    """A plain tanh RNN (Elman 1990), from the first word to the last."""
-
-    def __init__(self, config: LstmAttnConfig) -> None:
-        super().__init__()
-        self.rnn = nn.RNN(
-            config.embedding_size,
-            config.hidden_size,
-            num_layers=config.num_hidden_layers,
-            dropout=config.hidden_dropout if config.num_hidden_layers > 1 else 0.0,
-            batch_first=True,
+        self.vectorizer = CountVectorizer(
+            ngram_range=(1, 3), tokenizer=list, token_pattern=None, lowercase=False, binary=True
         )
+        features = self.vectorizer.fit_transform(token_lists).astype(np.float64)  # (texts, n-grams)
+        classes = np.asarray(labels)
+        weights, biases = [], []
+        for target in [1] if classes.max() == 1 else range(classes.max() + 1):
+            ratio = compute_log_ratio(features, classes == target)  # (n-grams,)
+            regression = LogisticRegression(
+                solver="liblinear", dual=True, class_weight=self.class_weight, max_iter=1_000, random_state=0
+            ).fit(features.multiply(ratio).tocsr(), classes == target)
+            weights.append(ratio * regression.coef_[0])
+            biases.append(regression.intercept_[0])
+        self.weights, self.biases = np.stack(weights), np.array(biases)  # (regressions, n-grams), (regressions,)
+        return self
 
-    def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(batch, seq_len, embedding_size) and (batch, seq_len) -> (batch, seq_len, hidden_size)."""
-        order, _ = compute_reading_orders(attention_mask)
-        states = self.rnn(permute_positions(inputs_embeds, order))[0]
-        return permute_positions(states, order.argsort(dim=1))
-
-
-class RnnPooling(nn.Module):
-    """The state after the last word."""
-
-    def __init__(self, config: LstmAttnConfig) -> None:
-        super().__init__()
-        self.output_size = config.hidden_size
-
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(batch, seq_len, size) -> (batch, size), and the weights (batch, seq_len): 1 for the last word."""
-        is_word = attention_mask.bool()
-        positions = torch.arange(1, is_word.shape[1] + 1, device=is_word.device) * is_word
-        is_last = (positions == positions.amax(dim=1, keepdim=True)) & is_word
-        weights = is_last.to(hidden_states.dtype)
-        return torch.bmm(weights.unsqueeze(1), hidden_states).squeeze(1), weights
+    def predict_proba(self, token_lists: Sequence[Sequence[str]]) -> np.ndarray:
+        """(texts, classes); those of more than two classes are each regression's, scaled to sum to 1."""
+        margins = self.vectorizer.transform(token_lists).astype(np.float64) @ self.weights.T + self.biases
+        if margins.shape[1] == 1:
+            margins = np.hstack([-margins, margins])
+        scores = -np.logaddexp(0, -margins)  # log-sigmoid, never -inf
+        return np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
 
 
-class FfnnModel(LstmAttnModel):
-    """Embedding -> mean -> hidden layer, without a head."""
-
-    config_class = FfnnConfig
-    encoder_class = FfnnEncoder
-    pooling_class = FfnnPooling
-    _auto_class = None
-
-
-class RnnModel(LstmAttnModel):
-    """Embedding -> RNN -> last state, without a head."""
-
-    config_class = RnnConfig
-    encoder_class = RnnEncoder
-    pooling_class = RnnPooling
-    _auto_class = None
-
-
-class FfnnForSequenceClassification(LstmAttnForSequenceClassification):
-    """The report's feed-forward network; of the order of words it knows nothing."""
-
-    config_class = FfnnConfig
-    model_class = FfnnModel
-    _auto_class = None
-
-
-class RnnForSequenceClassification(LstmAttnForSequenceClassification):
-    """The report's plain recurrent network."""
-
-    config_class = RnnConfig
-    model_class = RnnModel
-    _auto_class = None
+def compute_log_ratio(features: Any, is_target: np.ndarray) -> np.ndarray:
+    """How much likelier each n-gram is in the class than outside, as a logarithm, (n-grams,), every count plus one."""
+    inside = np.asarray(features[is_target].sum(axis=0)).ravel() + 1
+    outside = np.asarray(features[~is_target].sum(axis=0)).ravel() + 1
+    return np.log(inside / inside.sum()) - np.log(outside / outside.sum())

@@ -1,5 +1,5 @@
-"""Whether a classifier's probabilities mean what they say: expected calibration error and temperature scaling, both
-after Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+"""Whether probabilities mean what they say: temperature scaling and expected calibration error, both after Guo et al.
+2017, "On Calibration of Modern Neural Networks"."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from .metrics import cross_entropy
 
 BINS = 15
+MIN_ROWS = 200  # fewer do not tell a temperature
 TEMPERATURE_BOUNDS = (0.05, 20.0)
 
 
 def compute_reliability(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> dict[str, Any]:
-    """How often predictions of a confidence are right.
-
-    Confidence is the probability of the predicted class. Examples fall into `BINS` intervals of equal width over
-    0 .. 1; empty ones are left out. A well calibrated classifier is right in 80 % of the cases it calls 0.8.
+    """How often predictions of a confidence, the probability of the predicted class, are right.
 
     Args:
         logits: (examples, num_labels).
@@ -26,13 +25,13 @@ def compute_reliability(logits: np.ndarray, labels: np.ndarray, temperature: flo
         temperature: What the logits are divided by.
 
     Returns:
-        `expected_calibration_error`, the mean of |accuracy - confidence| over the bins, weighted by their examples; and
-        `bins`, each with mean `confidence`, `accuracy` and `examples`.
+        `expected_calibration_error`, the mean of |accuracy - confidence| over `BINS` intervals of equal width,
+        weighted by their examples; and `bins`, those with examples, each with mean `confidence`, `accuracy` and
+        `examples`.
     """
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)  # (examples,)
-    is_right = scaled.argmax(axis=1) == np.asarray(labels)
+    probabilities = softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
+    confidence = probabilities.max(axis=1)  # (examples,)
+    is_right = probabilities.argmax(axis=1) == np.asarray(labels)
     numbers = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = [
         {
@@ -46,15 +45,21 @@ def compute_reliability(logits: np.ndarray, labels: np.ndarray, temperature: flo
     return {"expected_calibration_error": float(error), "bins": bins}
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float | None:
     """The temperature that minimises the cross entropy; above 1 where the classifier is too sure of itself.
 
     It changes probabilities and never the predicted class. Fit it on examples that neither training nor test saw.
+
+    Returns:
+        None for fewer than `MIN_ROWS` examples, or where the best temperature lies at the bounds of the search.
     """
-    logits = np.asarray(logits, dtype=np.float64)
+    if len(labels) < MIN_ROWS:
+        return None
+    scores = np.asarray(logits, dtype=np.float64)
 
-    def loss(log_temperature: float) -> float:
-        return cross_entropy(logits / np.exp(log_temperature), labels)
+    def compute_loss(log_temperature: float) -> float:
+        return cross_entropy(scores / np.exp(log_temperature), labels)
 
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURE_BOUNDS), method="bounded")
-    return float(np.exp(found.x))
+    bounds = np.log(TEMPERATURE_BOUNDS)
+    found = minimize_scalar(compute_loss, bounds=bounds, method="bounded")
+    return None if min(map(compute_loss, bounds)) <= found.fun + 1e-6 else float(np.exp(found.x))

@@ -1,100 +1,299 @@
-"""The command line: parse, hand over to one module of `commands`, turn errors into messages and exit codes."""
+"""The command line: parse, check what can be checked at once, call the library, print. Its options are in cli.txt."""
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import difflib
+import gc
+import itertools
+import json
 import logging
 import os
+import platform
+import re
+import shlex
 import sys
+import warnings
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import wrapt
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from . import __version__
-from .commands import audit, compare, demo, evaluate, explain, package, predict, pretrain, push, space, train, verify
-from .commands.common import UsageError, warn
+from . import __version__, hub
+from .attribution import METHODS
+from .data import DATASETS
+from .recipes import RECIPES
 
-COMMANDS = {
-    "train": (train, "train a model and leave a run folder"),
-    "pretrain": (pretrain, "train language models to start a classifier from"),
-    "evaluate": (evaluate, "measure a model on a split"),
-    "predict": (predict, "label texts"),
-    "compare": (compare, "train the baselines too, and compare"),
-    "explain": (explain, "show what each word did"),
-    "audit": (audit, "measure how faithful explanations are"),
-    "package": (package, "assemble what goes to the Hub"),
-    "push": (push, "push a run to the Hub"),
-    "verify": (verify, "check that a model is what it says"),
-    "space": (space, "build a Gradio Space for a model"),
-    "demo": (demo, "train on the embedded samples"),
-}
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="hf-lstm-attn",
-        description="Train, evaluate and use small text classifiers: embedding, LSTM, attention, head.",
-        epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.",
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, help) in COMMANDS.items():
-        command = commands.add_parser(name, help=help, description=module.run.__doc__)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
+TRAINING = ("train", "pretrain")
+COMMAND_FILE = "_command.json"  # of a run: the command that began it; the Hub does not get files with such names
+DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
+# What libraries read when they are imported. Long waits of OpenMP's threads slow training where others take a core.
+SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
+OPTIONAL = ("accelerate", "jinja2", "peft", "scipy", "sklearn", "torchao")  # packages that labelling a text can spare
+TESTED = {"torch": "2.13.", "transformers": "5.23."}  # those with which `import_quickly` leaves out more
+IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+logger = logging.getLogger("hf_lstm_attn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    options = build_parser().parse_args(arguments)
-    _prepare_libraries()
+    """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    code, options = WRONG_USE, argparse.Namespace(command="", debug=False)
     try:
-        options.run(options)
-    except UsageError as error:
-        warn(f"hf-lstm-attn {options.command}: {error}")
-        return WRONG_USE
-    except (ValueError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader of a pipe has left: head, less
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        warn(f"hf-lstm-attn {options.command}: {error}")
-        return FAILED
+        options, extra = parse(sys.argv[1:] if arguments is None else arguments)
+        check(options)
+        code = FAILED
+        prepare(options)
+        with logging_redirect_tqdm():
+            if options.command in globals():
+                globals()[options.command](options)
+            else:
+                getattr(import_module(".cli_train", __package__), options.command)(options, extra)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
     except KeyboardInterrupt:
-        hint = (
-            " Continue with the same command and --resume."
-            if options.command in ("train", "pretrain", "compare")
-            else ""
-        )
-        warn(f"\nInterrupted.{hint}")
+        hint = f" Go on with --resume_from_checkpoint true --output_dir {getattr(options, 'output_dir', '')}"
+        print(f"Interrupted.{hint * (options.command in TRAINING)}", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # who reads the output has left: head, less
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if options.debug:
+            raise
+        names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
+        message = re.sub(rf"(?<!-)\b({names})\b", r"--\1", " ".join(str(error).split()) or type(error).__name__)
+        print(f"hf-lstm-attn {options.command}: {message}", file=sys.stderr)
+        return code
     return 0
 
 
-def _prepare_libraries() -> None:
-    """Settings that libraries read when they load, and what is to be said to them once a command has loaded them."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    # OpenMP's threads wait for each other in a loop. Where another process takes a core, long waits made a training
-    # step several times slower; short ones cost an idle machine nothing.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    logging.captureWarnings(True)
-    wrapt.register_post_import_hook(_silence_transformers, "transformers")
-    wrapt.register_post_import_hook(_silence_datasets, "datasets")
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and options of cli.txt: sections, whose lines `@NAME` stand for another section's."""
+    text = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^(\w+)(?:: .*)?\n((?: .*\n)+)", text, re.MULTILINE))
+    about = "Train, use and explain small text classifiers: embedding, LSTM, attention, head."
+    parser = argparse.ArgumentParser(prog="hf-lstm-attn", description=about, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help in re.findall(r"^(\w+): (.*)\n", text, re.MULTILINE):
+        fields = sections["fields"] if name in TRAINING else None
+        command = commands.add_parser(name, help=help, description=help, epilog=fields, allow_abbrev=False)
+        command.add_argument("--debug", action="store_true", help="show where an error comes from")
+        for line in re.sub(r" +@(\w+)\n", lambda match: sections[match[1]], sections[name]).splitlines():
+            _add_option(command, *re.split(" {2,}", line.strip() + "  ")[:2])
+    return parser
 
 
-def _silence_transformers(_: Any) -> None:
-    from transformers import logging  # the argument is the module that transformers replaces while it loads
+def _add_option(command: argparse.ArgumentParser, spec: str, help: str) -> None:
+    """`--flag`, `--option VALUE`, `--option [VALUE]`, `--option VALUE...`, or one of these values by itself."""
+    *names, value = spec.split()
+    if value.startswith("-"):
+        command.add_argument(*names, value, action="store_true", help=help)
+        return
+    metavar = value.strip("[.]")
+    choices: dict[str, Any] = {"help": help, "metavar": metavar, "type": {"N": int, "SHARE": float}.get(metavar, str)}
+    if default := re.search(r"\(default: (.+)\)", help):
+        choices["default"] = default[1]
+    if value.endswith("..."):
+        choices |= {"nargs": "+", "action": "extend"} if names else {"nargs": "*"}
+    elif value.startswith("["):
+        choices |= {"nargs": "?"} | ({"const": "true"} if names else {})
+    command.add_argument(*(names or [metavar.lower()]), **choices)
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+
+def parse(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the words that are left: fields of LstmAttnTrainingArguments and their values.
+
+    Options may be written with dashes. A training that is resumed without data is the one whose folder is named.
+    """
+    words = [re.sub(r"^--[\w-]+", lambda match: "--" + match[0][2:].replace("-", "_"), word) for word in words]
+    if len(words) > 1 and words[0] in TRAINING and words[1].startswith("-"):
+        words.insert(1, "")  # no data set; else argparse would take the value of an option for one
+    parser = build_parser()
+    options, extra = parser.parse_known_args(words)
+    if options.command not in TRAINING:
+        if extra:
+            parser.error(f"unknown: {' '.join(extra)}. See hf-lstm-attn {options.command} --help")
+        return options, extra
+    for name in ("resume_from_checkpoint", "push_to_hub"):
+        value = getattr(options, name, None)
+        setattr(options, name, {"true": True, "false": None}.get(str(value).lower(), value))
+    options.dataset = options.dataset or None
+    options.words, options.source = words, options.dataset or options.data or getattr(options, "train_file", None)
+    stored = Path(options.output_dir or "") / COMMAND_FILE
+    if options.resume_from_checkpoint and not options.source and stored.is_file():
+        return parse([*json.loads(stored.read_text(encoding="utf-8")), *words[2:]])
+    return options, extra
 
 
-def _silence_datasets(datasets: Any) -> None:
-    datasets.disable_progress_bars()
+def check(options: argparse.Namespace) -> None:
+    """Refuse what cannot work, before anything heavy is imported.
+
+    Raises:
+        ValueError: with the nearest name that there is, or what to do.
+    """
+    given = vars(options)
+    known: dict[str, Any] = {"dataset": DATASETS, "recipe": RECIPES, "method": METHODS, "label": _list_labels(given)}
+    for kind, names in known.items():
+        name = given.get(kind)
+        if name and names and name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Choose among {', '.join(names)}."
+            raise ValueError(f"There is no {kind} {name!r}. {hint}")
+    if options.command in TRAINING:
+        if not options.source:
+            raise ValueError(f"Name a data set ({', '.join(DATASETS)}), or pass --data.")
+        options.output_dir = options.output_dir or f"runs/{Path(options.source).name.partition('.')[0]}"
+        is_free = options.resume_from_checkpoint or options.overwrite_output_dir or not IS_FIRST
+        if not is_free and any(path.name != COMMAND_FILE for path in Path(options.output_dir).glob("*")):
+            ways = "--resume_from_checkpoint true goes on, --overwrite_output_dir trains anew"
+            raise ValueError(f"{options.output_dir} is not empty: {ways}, or choose another --output_dir.")
+    if options.command == "explain" and not (options.output or ".png").endswith((".png", ".html")):
+        raise ValueError(f"{options.output} is neither a page (.html) nor a picture (.png).")
+    if options.command == "predict":
+        if bool(options.input) != bool(options.output) or (options.input and options.text):
+            raise ValueError("Pass texts, or --input and --output, or lines on standard input.")
+        if not (options.text or options.input) and sys.stdin.isatty():
+            raise ValueError('There is nothing to label. Try: hf-lstm-attn predict "A fine film."')
+    if options.command == "push" or given.get("push_to_hub"):
+        from huggingface_hub import get_token
+
+        hub.check_repo_id(given.get("repo_id") or given.get("hub_model_id") or "")
+        if options.license or options.command == "train":
+            hub.check_license(options.license)
+        if get_token() is None:
+            raise ValueError("There is no token for the Hub. Log in with `hf auth login`, or set HF_TOKEN.")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _list_labels(given: dict[str, Any]) -> list[str]:
+    """The labels of the model, if it is on this machine and one of them is asked for."""
+    model = given.get("model") or "imdb"
+    for folder in (Path(model), Path(__file__).parent / "pretrained" / model) if given.get("label") else ():
+        if (folder / "config.json").is_file():
+            return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
+    return []
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Settings that libraries read when they are imported, and a place for what they log."""
+    if not options.debug:
+        settings = f"{SETTINGS} HF_DATASETS_DISABLE_PROGRESS_BARS={int(not sys.stderr.isatty())}"
+        os.environ |= dict(pair.split("=") for pair in settings.split()) | os.environ
+        warnings.simplefilter("ignore")
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    logger.setLevel(logging.INFO if IS_FIRST else logging.ERROR)
+    if options.command in (*TRAINING, "predict"):
+        keep_freed_memory()
+    if options.command == "predict" and not options.input and "transformers" not in sys.modules:
+        import_quickly()
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next step instead of returning it to the system.
+
+    An LSTM's states over long texts are large tensors, which it otherwise maps and unmaps in every step; the page
+    faults took up to half of the time of training on a CPU. The process then holds its peak memory until it ends.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+            ctypes.CDLL(None).mallopt(parameter, value)
+
+
+def import_quickly() -> None:
+    """Import the model in half of the time, without what labelling a text can spare: optional packages, torch's
+    compiler, computing on several machines. They stay away from this process."""
+    gc.disable()  # imports leave little garbage, and much to look through
+    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]
+    import torch
+
+    if all(version(name).startswith(number) for name, number in TESTED.items()):
+        compiler: Any = ModuleType("torch._dynamo")
+        compiler.disable = compiler.allow_in_graph = compiler.assume_constant_result = _leave
+        sys.modules["torch._dynamo"] = torch._dynamo = compiler
+        torch.distributed.is_available = lambda: False
+        torch.nn.Embedding.reset_parameters = lambda self: None  # type: ignore[method-assign]  # its weights are read
+        from transformers.utils import import_utils
+
+        scan = import_utils.define_import_structure  # it reads 1,700 files twice, for a file and for its folder
+        import_utils.define_import_structure = lambda path, prefix=None: scan(Path(path).parent, prefix)
+    from . import inference  # noqa: F401
+
+    for name in OPTIONAL:
+        del sys.modules[name]
+    gc.enable()
+
+
+def _leave(function: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """A decorator, with or without arguments, that leaves a function as it is."""
+    return function if callable(function) else _leave
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Labels of texts: JSON lines, or lines for a reader where the output is a terminal."""
+    from .inference import load_classifier, predict, predict_file
+
+    if options.model is None:
+        logger.info("By the built-in model imdb, for film reviews; choose another with --model.")
+    classifier = load_classifier(options.model or "imdb", calibrated=options.calibrated)
+    if options.input:
+        choices = {name: vars(options)[name] for name in ("text_column", "delimiter", "all_scores")}
+        counts = predict_file(classifier, options.input, options.output, **choices)
+        logger.info(f"Wrote {counts['rows']:,} rows to {options.output}; {counts['without_text']:,} have no text.")
+        return
+    given = (os.fsencode(text).decode("utf-8", "replace") for text in options.text)
+    texts, again = itertools.tee(given if options.text else map(str.rstrip, sys.stdin))
+    for text, scores in zip(texts, predict(classifier, again), strict=True):
+        shown = list(scores.items())[: None if options.all_scores else 1]
+        if sys.stdout.isatty():
+            print("  ".join(f"{name} {score:.4f}" for name, score in shown), text, sep="  ")
+        else:
+            row = {"text": text, "label": shown[0][0], "score": shown[0][1]}
+            print(json.dumps(row | ({"scores": scores} if options.all_scores else {}), ensure_ascii=False))
+
+
+def explain(options: argparse.Namespace) -> None:
+    """A page, a picture, or the terminal."""
+    from .explanation import explain
+
+    explanation = explain(options.model or "imdb", options.text, method=options.method, label=options.label)
+    if options.output:
+        (explanation.plot if options.output.endswith(".png") else explanation.to_html)(options.output)
+    else:
+        print(explanation)
+
+
+def push(options: argparse.Namespace) -> None:
+    """One commit."""
+    choices = {name: vars(options)[name] for name in ("license", "revision", "create_pr")}
+    print(hub.push(options.run, options.repo_id, private=options.private or None, **choices))
+
+
+def verify(options: argparse.Namespace) -> None:
+    """Every difference, or none."""
+    if differences := hub.verify(options.run, trust_remote_code=options.trust_remote_code):
+        raise ValueError(" ".join([f"{options.run} is not what it says.", *differences]))
+    print(f"{options.run} is what it says. Who made its files, no check can tell.")
+
+
+def space(options: argparse.Namespace) -> None:
+    """A folder for a Space."""
+    hub.build_space(options.run, options.output_dir, revision=options.revision)
+    print(f"Wrote {options.output_dir}. To see it: pip install gradio, then python {options.output_dir}/app.py")
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Both samples, by the commands that anyone would give."""
+    for name, text in DEMO_TEXTS.items():
+        run = f"{options.output_dir}/{name}"
+        training = ["train", name, "--recipe", "small", "--output_dir", run, "--overwrite_output_dir"]
+        explaining = ["explain", "--model", run, text]
+        page = [*explaining, "--output", f"{run}.html"]
+        for command in (training, ["evaluate", run], explaining, page, ["audit", run, "--limit", "40"]):
+            print(f"\n$ hf-lstm-attn {shlex.join(command)}")
+            if main(command):
+                raise ValueError("This command failed.")

@@ -1,30 +1,25 @@
-"""Explanations: a prediction, and what each word of the text did for a class, as plain numbers."""
+"""Explanations: a prediction, and what each word of the text did for a class."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import PreTrainedModel, TextClassificationPipeline
+from .attribution import METHODS, compute_log_odds, compute_logits, compute_probabilities, encode_text
+from .text import make_visible
 
-from .attribution import (
-    METHODS,
-    add_up_words,
-    compute_log_odds,
-    compute_word_scores,
-    encode_texts,
-    find_max_length,
-    find_removal_id,
-    has_independent_classes,
-    move_texts,
-    read_with_attention,
-)
-from .sentences import split_sentences
+if TYPE_CHECKING:
+    from rich.text import Text
+    from transformers import TextClassificationPipeline
+
+STRONGEST = 10
 
 
 @dataclass(frozen=True)
 class WordScore:
-    """A word, where it stands in the original text (characters `start` to `end`), and its score."""
+    """A word, where it stands in the original text (characters `start` to `end`, exclusive), and its score."""
 
     word: str
     start: int
@@ -34,7 +29,7 @@ class WordScore:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One method's account of one text.
+    """One method's account of one text; `print` shows it.
 
     Attributes:
         text: The original text.
@@ -42,10 +37,11 @@ class Explanation:
         label: The class explained; for attention, which knows no classes, the predicted one.
         predicted: The class with the highest probability.
         probabilities: Class name -> probability. They sum to 1 unless a text may have several classes at once.
-        log_odds: log p / (1 - p) of `label`, which the signed scores are about.
+        log_odds: log p / (1 - p) of `label`, in nats, which the signed scores are about.
         words: The words the model read, in order; none for a text without words.
         signed: Whether a negative score speaks against `label`. Attention weights are not signed and sum to 1.
         read: The characters the model read, first and last (end exclusive): all of the text, unless it was too long.
+        model_name: The Hub id, or the name of the folder, that the model was loaded from; else the model's class.
     """
 
     text: str
@@ -57,15 +53,65 @@ class Explanation:
     words: list[WordScore]
     signed: bool
     read: tuple[int, int]
+    model_name: str
+
+    @property
+    def title(self) -> str:
+        """ "Predicted label: positive (97 %)"; control characters in the label are made visible."""
+        return f"Predicted label: {make_visible(self.predicted)} ({100 * self.probabilities[self.predicted]:.0f} %)"
+
+    @cached_property
+    def strongest(self) -> list[WordScore]:
+        """The ten words whose scores are farthest from zero, the strongest first."""
+        return sorted(self.words, key=lambda word: -abs(word.score))[:STRONGEST]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, as values for JSON."""
+        return asdict(self)
+
+    def to_html(self, path: str | Path) -> None:
+        """Write a page that needs no other file and no network; `build_page` puts several explanations on one."""
+        from .explanation_page import build_page
+
+        Path(path).write_text(build_page([self]), encoding="utf-8")
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the words in their order, each coloured by its score; the path's ending is the picture's format."""
+        from .plots import plot_heatmap, save_figure
+
+        words, scores = [word.word for word in self.words], [word.score for word in self.words]
+        title = self.title if self.label == self.predicted else f"{self.title}, explained: {self.label}"
+        save_figure(plot_heatmap(words, scores, signed=self.signed, title=title), path)
+
+    def __rich__(self) -> Text:
+        """What rich prints."""
+        from .explanation_page import build_terminal_text
+
+        return build_terminal_text(self)
+
+    def __str__(self) -> str:
+        """What `print` prints: in colour where standard output is a terminal that has some."""
+        from rich.console import Console
+
+        console = Console()
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip("\n")
 
 
 def explain(
-    classifier: TextClassificationPipeline, text: str, *, method: str = "attention", label: str | None = None
+    classifier: TextClassificationPipeline | str | Path,
+    text: str,
+    *,
+    method: str = "leave_one_out",
+    label: str | None = None,
 ) -> Explanation:
     """Explain one prediction.
 
     Args:
-        classifier: From `load_classifier`, or any text-classification pipeline of transformers.
+        classifier: Any text-classification pipeline of transformers, or what `load_classifier` takes: the name or the
+            folder of a model.
+        text: What to classify. Tokens beyond the model's limit are not read.
         method: A name in `METHODS`.
         label: The class to explain; the predicted one by default. Attention knows no classes.
 
@@ -73,65 +119,36 @@ def explain(
         ValueError: for an unknown method or class, or a class for attention; MethodError for a method that the model
             does not allow.
     """
-    model, tokenizer = classifier.model.eval(), classifier.tokenizer  # training leaves its model dropping words
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}; choose among {', '.join(METHODS)}.")
+    if isinstance(classifier, str | Path):
+        from .inference import load_classifier
+
+        classifier = load_classifier(classifier)
+    model = classifier.model.eval()  # a model in training drops words
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    _check(model, names, method, label)
-    texts = encode_texts(tokenizer, [text], max_length=find_max_length(model, tokenizer))
-    texts = move_texts(texts, model.device)
-    if method == "attention":  # which comes with the prediction
-        logits, weights = read_with_attention(model, texts)
-    else:
-        with torch.inference_mode():
-            logits = model(texts.input_ids, attention_mask=texts.attention_mask).logits
-    logits, independent = logits.float(), has_independent_classes(model.config)
-    probabilities = (logits.sigmoid() if independent else logits.softmax(-1))[0].tolist()
-    predicted = names[int(logits.argmax())]
-    label = predicted if label is None else label
-    targets = torch.tensor([names.index(label)], device=model.device)
-    if method == "attention":
-        (scores,) = add_up_words(texts, weights)
-    else:
-        (scores,) = compute_word_scores(model, texts, method, targets, find_removal_id(tokenizer))
+    if model.config.problem_type == "regression":
+        raise ValueError("The model predicts a number; only a classifier can be explained.")
+    if label is not None and label not in names:
+        raise ValueError(f"The model has no label {label!r}; choose among {', '.join(names)}.")
+    if label is not None and method == "attention":
+        raise ValueError("Attention weights are the same for all labels: leave it out, or choose another method.")
+    encoded = encode_text(model, classifier.tokenizer, text)
+    logits = compute_logits(model, encoded.ids)
+    predicted = int(logits[0].argmax())
+    target = predicted if label is None else names.index(label)
+    scores = METHODS[method](model, encoded, target) if encoded.spans else []
+    scored = zip(encoded.spans, scores, strict=True)
+    source = model.config.name_or_path or type(model).__name__
     return Explanation(
         text=text,
         method=method,
-        label=label,
-        predicted=predicted,
-        probabilities=dict(zip(names, probabilities, strict=True)),
-        log_odds=compute_log_odds(logits, targets, independent=independent).item(),
-        words=[
-            WordScore(text[start:end], start, end, score)
-            for (start, end), score in zip(texts.spans[0], scores, strict=True)
-        ],
+        label=names[target],
+        predicted=names[predicted],
+        probabilities=dict(zip(names, compute_probabilities(model, logits)[0].tolist(), strict=True)),
+        log_odds=compute_log_odds(model, logits, target).item(),
+        words=[WordScore(text[start:end], start, end, score) for (start, end), score in scored],
         signed=method != "attention",
-        read=texts.read[0],
+        read=encoded.read,
+        model_name=Path(source).name if Path(source).is_dir() else source,
     )
-
-
-def _check(model: PreTrainedModel, names: list[str], method: str, label: str | None) -> None:
-    if model.config.problem_type == "regression":
-        raise ValueError("Expected a model with classes; found one that predicts a number. Explain a classifier.")
-    if method not in METHODS:
-        raise ValueError(f"Expected a method of {', '.join(METHODS)}; found {method!r}.")
-    if label is not None and label not in names:
-        raise ValueError(f"Expected a class of {', '.join(names)}; found {label!r}.")
-    if label is not None and method == "attention":
-        raise ValueError(
-            f"Expected no class for attention, whose weights are the same for all; found {label!r}. "
-            "Choose another method."
-        )
-
-
-def compute_sentence_scores(explanation: Explanation) -> list[WordScore]:
-    """The words' scores, added up by sentence (`split_sentences`); sentences of which no word was read are left out."""
-    text, words = explanation.text, iter(explanation.words)
-    word = next(words, None)
-    sentences = []
-    for start, end in split_sentences(text):
-        scores = []
-        while word is not None and word.start < end:
-            scores.append(word.score)
-            word = next(words, None)
-        if scores:
-            sentences.append(WordScore(text[start:end], start, end, sum(scores)))
-    return sentences

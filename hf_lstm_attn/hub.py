@@ -1,245 +1,327 @@
-"""A folder to the Hub, in one commit that replaces what the repository held; the only file that writes to the network.
-
-The Hub applies a commit as a whole or not at all, so an interrupted push leaves the repository as it was. What a push
-must not do is overwrite somebody's work: it goes ahead only from a last commit that an earlier push made.
-"""
+"""Model folders and the Hub: complete one (`save`), publish it (`push`), check it (`verify`), give it a page
+(`build_space`)."""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
+import logging
+import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from subprocess import DEVNULL, run
+from typing import Any
 
-from .results import PUSHED_FILE, save_json
+from . import __version__
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import ModelInfo, RepoSibling, SpaceInfo
-
-MAIN = "main"
-HUB_FILES = {".gitattributes"}  # the Hub's own: in every repository from its first commit on
+logger = logging.getLogger("hf_lstm_attn")
+PACKAGE = Path(__file__).parent
+CODE = ("configuration_lstm_attn.py", "modeling_lstm_attn.py", "pipeline_lstm_attn.py", "handler.py")
+NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
+CHECKSUMS = "SHA256SUMS"
+# Not published: checkpoints, pickles, logs, what is hidden and what begins with an underscore.
+NOT_PUBLISHED = ["checkpoint-*", "*.pt", "training_args.bin", "runs/*", ".*", "*/.*", "_*", "*/_*"]
+REASONS = {  # status -> what to tell, of repository, branch and error
+    401: "The Hub does not know this token (401). Log in again with `hf auth login`, or set HF_TOKEN anew.",
+    403: "This token may not write to {0} (403). Use a token with the role write, or your own name.",
+    404: "{0} has no branch {1} (404). Create it: hf repos branch create {0} {1}",
+    None: "The Hub did not confirm the push: {2}. A push arrives as a whole or not at all; push again.",
+}
+# What may differ between machines: a recorded number when it is replayed (with float32 and float16 weights), a metric.
+TOLERANCE, HALF_TOLERANCE, SCORE_TOLERANCE = 1e-4, 2e-2, 2e-3
+# How somebody loads the folder who has never heard of this package.
+STRANGER = """
+import json, sys
+sys.modules["hf_lstm_attn"] = None
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+folder, options = sys.argv[1], {"trust_remote_code": True}
+model = AutoModelForSequenceClassification.from_pretrained(folder, **options).float().eval()
+tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+texts = [row["text"] for row in json.load(open(folder + "/results.json", encoding="utf-8"))["predictions"]]
+outputs = [model(**tokenizer(text, truncation=True, return_tensors="pt"), output_attentions=True) for text in texts]
+print(json.dumps([{"logits": row.logits[0].tolist(), "attentions": row.attentions[0].tolist()} for row in outputs]))
+"""
 
 
 class HubError(OSError):
     """The Hub cannot be reached or refuses; the repository is as it was."""
 
 
-class UnseenCommitError(HubError):
-    """The repository's last commit is none that was pushed from here."""
-
-
-@dataclass(frozen=True)
-class PushResult:
-    """What a push did. `pull_request` is its address if one was made; `written` and `deleted` are paths."""
-
-    repo_id: str
-    revision: str
-    url: str
-    commit: str
-    commit_url: str
-    pull_request: str | None
-    written: tuple[str, ...]
-    deleted: tuple[str, ...]
-
-
-def list_files(folder: Path) -> dict[str, int]:
-    """Path in the repository -> bytes, of every file that `push_folder` would push."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
-
-
 def check_repo_id(repo_id: str) -> None:
     """Raises ValueError for a name that no repository can have."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise ValueError(f"Expected a repository NAME/MODEL; found {repo_id!r}. {error}") from None
-    if repo_id.count("/") != 1:
-        raise ValueError(f"Expected a repository NAME/MODEL; found {repo_id!r}. Put your name on the Hub before it.")
+    if not re.fullmatch(r"(?!.*(--|\.\.|\.git$))\w[\w.-]{0,95}/\w[\w.-]{0,95}", repo_id, re.ASCII):
+        raise ValueError(f"{repo_id!r} cannot be a repository; call it NAME/MODEL, NAME being yours on the Hub.")
 
 
-def check_can_push(repo_id: str) -> None:
-    """Find out before long work whether a push has a name to go to and a token to go with; asks nothing of the Hub.
-
-    Raises ValueError for a name that no repository can have, HubError without a token.
-    """
-    from huggingface_hub import get_token
-
-    check_repo_id(repo_id)
-    if get_token() is None:
-        raise HubError("Expected a token for the Hub; found none. Log in with `hf auth login`, or set HF_TOKEN.")
+def check_license(name: str | None) -> str:
+    """The name, if the Hub knows a licence by it (https://huggingface.co/docs/hub/repositories-licenses); else raises
+    ValueError with those that it may mean."""
+    known = (PACKAGE / "licenses.txt").read_text(encoding="utf-8").split()
+    if name in known:
+        return name
+    near = difflib.get_close_matches((name or "").lower(), known) or ["mit", "apache-2.0", "cc-by-4.0", "other"]
+    raise ValueError(f"The license is {name or 'missing'}; name it as the Hub does. Did you mean {', '.join(near)}?")
 
 
-def push_folder(
-    folder: Path,
-    repo_id: str,
-    *,
-    repo_type: str = "model",
-    private: bool = False,
-    revision: str | None = None,
-    create_pr: bool = False,
-    force: bool = False,
-    seen: Path | None = None,
-) -> PushResult:
-    """Make a repository hold the files of a folder and no others, in one commit.
+def list_files(folder: Path) -> list[str]:
+    """Paths in the repository, sorted, of what `push` publishes; symbolic links are among them."""
+    from huggingface_hub.utils import filter_repo_objects
 
-    The repository is created if there is none. The token is the one that `huggingface_hub` finds: `HF_TOKEN`, or a
-    login. Where nothing differs, no commit is made: a push whose answer was lost is completed by the next one.
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink()]
+    return sorted(filter_repo_objects(paths, ignore_patterns=NOT_PUBLISHED))
 
-    Args:
-        repo_type: `"model"`, or `"space"` for a Gradio Space.
-        private: Create the repository private. A public one that exists is an error.
-        revision: An existing branch; `main` if not given.
-        create_pr: Open a pull request instead of writing to the branch.
-        force: Overwrite a last commit that was not pushed from here.
-        seen: Folder in which `pushed.json` remembers the last commit pushed to each repository, to tell whether another
-            came after it. Without it, only new repositories and pull requests can be pushed to without `force`.
+
+def compute_checksums(folder: Path) -> dict[str, str]:
+    """Path -> SHA-256, as hexadecimal digits, of what `push` publishes beside the list of checksums."""
+    names = [name for name in list_files(folder) if name != CHECKSUMS]
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+# ------------------------------------------------------------------------------------------------------ save and push
+
+
+def save(folder: str | Path) -> None:
+    """Complete a saved model's folder for those who do not have this package, and write its checksums.
+
+    Adds the code that travels with the model and names it in config.json (not for baselines, which need the package),
+    makes the tokenizer load on transformers 4 and 5, and writes SHA256SUMS (for `sha256sum --check`) over the files
+    that `push` publishes. Removes nothing.
 
     Raises:
-        ValueError: for a name that no repository can have, or a card that the Hub finds invalid.
-        UnseenCommitError: if the last commit was not pushed from here, or another came in between.
+        FileNotFoundError: if the folder holds no saved model with its tokenizer.
+        ValueError: for a symbolic link, which cannot be published.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    from .configuration_lstm_attn import LstmAttnConfig
+    from .tokenization import save_tokenizer
+
+    folder = Path(folder)
+    if missing := [name for name in NEEDED if not (folder / name).is_file()]:
+        raise FileNotFoundError(f"{folder} has no {', '.join(missing)}: it holds no saved model with its tokenizer.")
+    if links := [name for name in list_files(folder) if (folder / name).is_symlink()]:
+        raise ValueError(f"{', '.join(links)} in {folder}: links cannot be published. Put the files themselves there.")
+    fields, _ = LstmAttnConfig.get_config_dict(folder)
+    if fields.get("model_type") == LstmAttnConfig.model_type:
+        LstmAttnConfig.from_dict(fields).save_pretrained(folder)
+        for name in CODE:
+            (folder / name).write_bytes((PACKAGE / name).read_bytes())
+    save_tokenizer(PreTrainedTokenizerFast.from_pretrained(folder), folder)
+    lines = [f"{checksum}  {name}\n" for name, checksum in compute_checksums(folder).items()]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    license: str | None = None,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: str | None = None,
+    commit_message: str = "Push model",
+) -> str:
+    """Publish a folder that `LstmAttnTrainer` left, in one commit; the repository then holds its files and no others.
+
+    The repository is created if there is none, and the card written anew with the licence and the repository's name.
+
+    Args:
+        license: Of the model, as the Hub names it ("mit"); by default what results.json says.
+        private: Create the repository private. A public one that exists is an error.
+        revision: An existing branch; `main` by default.
+        create_pr: Open a pull request instead of writing to the branch.
+        token: By default the one that huggingface_hub finds: HF_TOKEN, or a login.
+        commit_message: Its first line is the commit's title.
+
+    Returns:
+        The address of the repository, or of the pull request.
+
+    Raises:
+        ValueError: for a name that no repository can have, an unknown licence, or none.
+        FileNotFoundError: if the folder holds no results.json or no saved model.
         HubError: without a token or the right to write, for an unknown branch, or if the Hub cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import HfApi, get_token
 
-    check_can_push(repo_id)
-    api = HfApi()
-    branch = revision or MAIN
-    with _explain_errors(repo_id, branch):
-        head = _find_head(api, repo_id, repo_type, branch, private=private)
+    from .model_card import save_card
+    from .results import load_results
+
+    check_repo_id(repo_id)
+    results = load_results(folder)
+    license = check_license(license or results.get("license"))
+    if (token or get_token()) is None:
+        raise HubError("There is no token for the Hub. Log in with `hf auth login`, or set HF_TOKEN.")
+    save_card(results, folder, repo_id=repo_id, license=license)
+    save(folder)
+    api = HfApi(token=token)
+    target: dict[str, Any] = {"repo_id": repo_id, "revision": revision}
+    with _explain_errors(repo_id, revision):
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        head = api.model_info(**target)
     if private and not head.private:
-        raise HubError(f"Expected a private repository; {repo_id} is public. Make it private in its settings first.")
-    remote = {file.rfilename: file for file in head.siblings or [] if file.rfilename not in HUB_FILES}
-    local = list(list_files(folder))
-    written = [path for path in local if path not in remote or not _is_same(folder / path, remote[path])]
-    deleted = [path for path in remote if path not in local]
-    page = f"{api.endpoint}/{'' if repo_type == 'model' else f'{repo_type}s/'}{repo_id}"
-    key = f"{page}@{branch}"
-    if not written and not deleted:
-        _remember(seen, key, head.sha)
-        url = f"{page}/commit/{head.sha}"
-        return PushResult(repo_id, branch, page, str(head.sha), url, None, (), ())
-    if remote and not create_pr and not force and _recall(seen, key) != head.sha:
-        raise UnseenCommitError(
-            f"Expected {repo_id} to be new, or as the last push from here left it; found a commit that was not pushed "
-            f"from here: {page}/commit/{head.sha}. Pass force=True (--force) to replace its files, or create_pr=True "
-            "(--create-pr) to propose yours."
-        )
-    with _explain_errors(repo_id, branch):
-        commit = api.create_commit(
-            repo_id,
-            [
-                *(CommitOperationAdd(path_in_repo=path, path_or_fileobj=folder / path) for path in written),
-                *(CommitOperationDelete(path_in_repo=path) for path in deleted),
-            ],
-            commit_message=f"Push {repo_type}",
-            repo_type=repo_type,
-            revision=branch,
-            create_pr=create_pr,
-            parent_commit=head.sha,
-        )
-    if not create_pr:
-        _remember(seen, key, commit.oid)
-    return PushResult(
-        repo_id, branch, page, commit.oid, commit.commit_url, commit.pr_url, tuple(written), tuple(deleted)
-    )
-
-
-def _find_head(api: HfApi, repo_id: str, repo_type: str, branch: str, *, private: bool) -> ModelInfo | SpaceInfo:
-    """The branch's last commit with its files, in a repository that is created if there is none."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    choices: dict[str, Any] = {"repo_type": repo_type, "revision": branch, "files_metadata": True}
-    try:
-        return api.repo_info(repo_id, **choices)  # type: ignore[return-value]
-    except RepositoryNotFoundError:
-        if branch != MAIN:
-            raise HubError(
-                f"Expected a branch {branch!r} of {repo_id}; found no such repository, or none this token may see. "
-                "Push to main first: leave out --revision."
-            ) from None
-    api.create_repo(
-        repo_id,
-        repo_type=repo_type,
-        private=private or None,  # None: as the owner's settings have it
-        space_sdk="gradio" if repo_type == "space" else None,
-        exist_ok=True,
-    )
-    return api.repo_info(repo_id, **choices)  # type: ignore[return-value]
-
-
-def _is_same(path: Path, remote: RepoSibling) -> bool:
-    content = path.read_bytes()
-    if remote.lfs is not None:
-        return hashlib.sha256(content).hexdigest() == remote.lfs.sha256
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == remote.blob_id  # git's name for it
-
-
-def _recall(seen: Path | None, key: str) -> str | None:
-    if seen is None or not (seen / PUSHED_FILE).is_file():
-        return None
-    commit: str | None = json.loads((seen / PUSHED_FILE).read_text(encoding="utf-8")).get(key)
-    return commit
-
-
-def _remember(seen: Path | None, key: str, commit: str | None) -> None:
-    if seen is not None:
-        path = seen / PUSHED_FILE
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        save_json(known | {key: commit}, path)
+        raise HubError(f"{repo_id} is public. Make it private in its settings first.")
+    choices: dict[str, Any] = {"commit_message": commit_message, "parent_commit": head.sha, "create_pr": create_pr}
+    choices |= {"ignore_patterns": NOT_PUBLISHED, "delete_patterns": "*"}
+    with _explain_errors(repo_id, revision):
+        commit = api.upload_folder(folder_path=folder, **target, **choices)
+    return commit.pr_url or f"{api.endpoint}/{repo_id}{f'/tree/{revision}' if revision else ''}"
 
 
 @contextmanager
-def _explain_errors(repo_id: str, branch: str) -> Iterator[None]:
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+def _explain_errors(repo_id: str, revision: str | None) -> Iterator[None]:
+    from huggingface_hub.errors import HTTPError
 
     try:
         yield
-    except OfflineModeIsEnabled:
-        raise HubError("Expected to reach the Hub; HF_HUB_OFFLINE forbids it. Unset it to push.") from None
-    except (HTTPError, RuntimeError) as error:  # RuntimeError: the client's, around what befell the upload of a file
-        cause: Any = error if isinstance(error, HTTPError) else error.__cause__
-        if isinstance(cause, HfHubHTTPError):
-            raise _explain_refusal(cause, repo_id, branch) from None
-        if isinstance(cause, (HTTPError, OSError)):
-            raise HubError(
-                f"Expected to reach the Hub; the connection failed ({str(cause) or type(cause).__name__}). A push "
-                "arrives as a whole or not at all: push again."
-            ) from None
-        raise
+    except (HTTPError, OSError, RuntimeError) as error:
+        cause: Any = error.__cause__ or error  # RuntimeError is the client's, around what befell the upload of a file
+        status = getattr(getattr(cause, "response", None), "status_code", None)
+        raise HubError(REASONS.get(status, REASONS[None]).format(repo_id, revision, cause)) from None
 
 
-def _explain_refusal(error: Any, repo_id: str, branch: str) -> HubError:
-    from huggingface_hub.errors import RevisionNotFoundError
+# ------------------------------------------------------------------------------------------------------------- verify
 
-    status = error.response.status_code
-    if isinstance(error, RevisionNotFoundError):
-        remedy = f"Create it with `hf repos branch create {repo_id} {branch}`"
-        return HubError(
-            f"Expected a branch of {repo_id}; found none named {branch!r}. {remedy}, or leave out --revision."
-        )
-    if status == 401:
-        return HubError(
-            "Expected a token that the Hub knows; it refused this one (401). Log in again with `hf auth login`, or set "
-            "HF_TOKEN anew."
-        )
-    if status == 403:
-        return HubError(
-            f"Expected a token with the right to write to {repo_id}; this one has none (403). Choose a token with the "
-            "role write, or a repository under your own name."
-        )
-    if status in (409, 412):
-        return UnseenCommitError(
-            f"Expected {repo_id} to stay as it was during the push; another commit came in between ({status}). Look at "
-            "it, then push again."
-        )
-    answer = error.server_message or "no reason given"
-    return HubError(
-        f"Expected the Hub to accept the push; it answered {status} ({answer}). {repo_id} is as it was; push again."
-    )
+
+def verify(folder_or_repo: str | Path, *, trust_remote_code: bool = False, dataset: Any = None) -> list[str]:
+    """Every difference between a model folder and what it says of itself, as sentences; none for a folder as it was.
+
+    Compares checksums, the card's figures with those of results.json, the code with this package's, and the recorded
+    predictions with what the model says now, read by this package's own classes. Checksums show damage; who made the
+    files they cannot tell. What cannot be checked is logged.
+
+    Args:
+        folder_or_repo: A folder, or the name of a repository on the Hub, which is downloaded.
+        trust_remote_code: Whether to replay the predictions with the folder's own code too, in a process whose
+            environment has no tokens. Such code can still do what you can do.
+        dataset: The test split, a `datasets.Dataset` with columns `text` and `label` (class ids), to score it again.
+
+    Raises:
+        FileNotFoundError: if there is no results.json.
+        ValueError: if there is no such folder, and the name cannot be a repository's.
+    """
+    from huggingface_hub import snapshot_download
+
+    from .results import compute_predictions, load_results
+
+    folder = Path(folder_or_repo if Path(folder_or_repo).is_dir() else snapshot_download(str(folder_or_repo)))
+    differences = _compare_files(folder)
+    if differences and (folder / CHECKSUMS).is_file():  # of what is damaged nothing more can be said
+        return differences
+    results = load_results(folder)
+    recorded = results.get("predictions", [])
+    if not recorded:
+        logger.warning("The folder is of an older version and records no predictions: they could not be replayed.")
+    differences += [*_compare_code(folder, results), *_compare_card(folder, results)]
+    try:
+        replayed = compute_predictions(folder, [row["text"] for row in recorded])
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        return [*differences, f"The model cannot be read: {error}"]
+    differences += _compare_predictions(folder, results, replayed)
+    if trust_remote_code and recorded:
+        differences += _replay_with_own_code(folder, results)
+    if dataset is not None:
+        differences += _compare_scores(folder, results, dataset)
+    return differences
+
+
+def _compare_files(folder: Path) -> list[str]:
+    if not (folder / CHECKSUMS).is_file():
+        return [f"{CHECKSUMS} is missing: damage cannot be seen. hf_lstm_attn.hub.save writes it."]
+    lines = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    stated = {line[66:]: line[:64] for line in lines if not line.startswith("#")}
+    found = compute_checksums(folder)
+    changed = sorted({name for name, _ in stated.items() ^ found.items()})
+    why = {name: "missing" if name not in found else "changed" if name in stated else "not listed" for name in changed}
+    return [f"{name} is {why[name]}, says {CHECKSUMS}." for name in changed]
+
+
+def _compare_code(folder: Path, results: dict[str, Any]) -> list[str]:
+    version = results.get("versions", {}).get("hf_lstm_attn", "unknown")
+    ours = {name: (PACKAGE / name).read_bytes() for name in CODE}
+    changed = [path.name for path in sorted(folder.glob("*.py")) if path.read_bytes() != ours.get(path.name)]
+    said = f"is not the code of the installed hf_lstm_attn {__version__}; the model is of {version}."
+    if changed and version != __version__:
+        logger.warning(f"{', '.join(changed)} {said} The installed one was used.")
+    return [f"{name} {said}" for name in changed if version == __version__]
+
+
+def _compare_card(folder: Path, results: dict[str, Any]) -> Iterator[str]:
+    from huggingface_hub import metadata_load
+
+    recorded = results.get("metrics", results).get("test", {})
+    card = folder / "README.md"
+    index = ((card.is_file() and metadata_load(card)) or {}).get("model-index", [])
+    for metric in (metric for model in index for result in model["results"] for metric in result["metrics"]):
+        name = re.sub("[ -]", "_", str(metric.get("name") or metric["type"]).lower())
+        if not abs(float(metric["value"]) - recorded.get(name, float("nan"))) <= 1e-4:
+            yield f"README.md says {name} {metric['value']}, results.json {recorded.get(name)}."
+
+
+def _compare_predictions(folder: Path, results: dict[str, Any], replayed: list[dict[str, Any]]) -> Iterator[str]:
+    from safetensors.torch import load_file
+
+    dtypes = {str(tensor.dtype) for tensor in load_file(folder / "model.safetensors").values()}
+    tolerance = HALF_TOLERANCE if "torch.float16" in dtypes else TOLERANCE
+    for row, again in zip(results.get("predictions", []), replayed, strict=True):
+        said, found = ([*numbers["logits"], *numbers["attentions"]] for numbers in (row, again))
+        if len(said) != len(found) or not all(abs(x - y) <= tolerance for x, y in zip(said, found, strict=True)):
+            yield f"The model's answer to {row['text'][:40]!r} is not the recorded one."
+
+
+def _replay_with_own_code(folder: Path, results: dict[str, Any]) -> list[str]:
+    kept = {name: value for name, value in os.environ.items() if not re.search("TOKEN|KEY|SECRET|PASS", name.upper())}
+    command = [sys.executable, "-P", "-c", STRANGER, str(folder.resolve())]
+    environment = kept | {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+    done = run(command, stdin=DEVNULL, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        return [f"The folder's own code fails: {done.stderr.strip().splitlines()[-1]}"]
+    differences = _compare_predictions(folder, results, json.loads(done.stdout.splitlines()[-1]))
+    return [f"{difference} (Read by the folder's own code.)" for difference in differences]
+
+
+def _compare_scores(folder: Path, results: dict[str, Any], dataset: Any) -> list[str]:
+    from .data import fingerprint
+    from .inference import load_classifier, predict_logits
+    from .metrics import compute_metrics
+
+    if fingerprint(dataset) != results["dataset"]["splits"]["test"]["fingerprint"]:
+        return [f"The {len(dataset)} rows of the data set are not those that the model was tested on."]
+    classifier = load_classifier(folder)
+    found = compute_metrics(predict_logits(classifier.model, classifier.tokenizer, dataset["text"]), dataset["label"])
+    said = results["metrics"]["test"]
+    wrong = [name for name in said if not abs(said[name] - found.get(name, said[name])) <= SCORE_TOLERANCE]
+    return [f"results.json says {name} {said[name]:.4f}; it is {found[name]:.4f}." for name in wrong]
+
+
+# -------------------------------------------------------------------------------------------------------------- space
+
+
+def build_space(model: str, folder: str | Path, *, revision: str | None = None) -> None:
+    """Write a Gradio Space that shows what a model reads: app.py, README.md and requirements.txt.
+
+    Args:
+        model: A repository on the Hub, or a model folder, with which the Space runs on this machine alone.
+        folder: Of the Space; there must be none yet.
+        revision: The commit whose code and weights the Space runs; by default the last one, for which the Hub is asked.
+            Later commits do not reach the Space.
+
+    Raises:
+        ValueError: if `model` is neither a model folder nor the name of a repository.
+        FileExistsError: if there is such a folder.
+        OSError: if the Hub does not have the repository, or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    if Path(model).is_dir():
+        model = Path(model).resolve().as_posix()
+    else:
+        revision = revision or HfApi().model_info(model).sha
+    Path(folder).mkdir(parents=True)
+    for path in (PACKAGE / "space").glob("*.*"):
+        text = path.read_text(encoding="utf-8").replace("{{ model }}", model).replace("{{ revision }}", revision or "")
+        (Path(folder) / path.name).write_text(text.replace("{{ title }}", Path(model).name), encoding="utf-8")

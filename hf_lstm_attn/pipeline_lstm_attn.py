@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from threading import Lock
 from typing import Any
 
 from transformers import TextClassificationPipeline
+
+TOKENIZING = Lock()  # a call sets the tokenizer's truncation for all threads, and reads it later
 
 
 class LstmAttnPipeline(TextClassificationPipeline):
@@ -27,7 +31,8 @@ class LstmAttnPipeline(TextClassificationPipeline):
     def preprocess(
         self, inputs: Any, return_attention: bool = False, truncation: Any = True, **tokenizer_kwargs: Any
     ) -> Any:
-        encoded = super().preprocess(inputs, truncation=truncation, **tokenizer_kwargs)
+        with TOKENIZING:
+            encoded = super().preprocess(inputs, truncation=truncation, **tokenizer_kwargs)
         if return_attention:
             text = inputs["text"] if isinstance(inputs, dict) else inputs
             # Plain lists: the pipeline puts them beside the padded tensors of a batch as they are.
@@ -48,9 +53,10 @@ class LstmAttnPipeline(TextClassificationPipeline):
         if "offsets" not in model_outputs:
             return result
         weights = model_outputs["weights"][0][model_outputs["mask"][0].bool()].tolist()  # one per word, no padding
+        tokens = zip(model_outputs["offsets"], weights, strict=True)
         words = [
             {"word": model_outputs["text"][start:end], "start": start, "end": end, "weight": weight}
-            for (start, end), weight in zip(model_outputs["offsets"], weights, strict=True)
+            for (start, end), weight in islice(tokens, self.model.config.max_position_embeddings)
         ]
         entries = result if isinstance(result, list) else [result]
         for entry in entries:

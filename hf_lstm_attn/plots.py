@@ -1,393 +1,244 @@
-"""Figures: this file and `audit_plots.py` alone import matplotlib and seaborn. Plain results in, a Figure out."""
+"""Every figure: plain values in, a Figure out. The only file that imports matplotlib and seaborn."""
 
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import seaborn
-from matplotlib import font_manager
-from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib import cm, colors, font_manager, patches, ticker
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from .characters import count_columns, make_visible, name_sign, reads_from_right
+from .text import make_visible
 
-CURVES = {"loss": "Loss", "accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1"}
-# Okabe and Ito's blue and vermilion differ for every kind of colour vision; dashes and markers differ without colour.
-STYLES: dict[str, dict[str, Any]] = {
-    "train": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
-    "validation": {"color": "#D55E00", "marker": "s", "linestyle": "--"},
-}
-
-
-# Against, neither, for: vermilion and blue again. Scores without a sign: white to bluish green.
-SIGNED_SHADES = LinearSegmentedColormap.from_list("signed", ["#D55E00", "#FFFFFF", "#0072B2"], N=257)
-UNSIGNED_SHADES = LinearSegmentedColormap.from_list("unsigned", ["#FFFFFF", "#009E73"])
-COLUMNS = 88  # letters in a row of words
-LONGEST = 30  # letters of a word that is drawn whole
-LETTERS = "DejaVu Sans Mono"  # comes with matplotlib
-COLUMN, ROW = 0.098, 0.3  # inches of a letter of 11 points
+CURVES = ("loss", "accuracy", "precision", "recall", "f1")
+# Okabe and Ito's colours differ for every kind of colour vision; black text is legible on those that stand behind text.
+COLORS = BLUE, VERMILION, GREEN, SKY, *_ = ("#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#CC79A7", "#000000")
+SIGNED = colors.LinearSegmentedColormap.from_list("signed", [VERMILION, "white", SKY], 257)
+UNSIGNED = colors.LinearSegmentedColormap.from_list("unsigned", ["white", GREEN])
+MAX_CLASSES, MOST_CONFUSED = 25, 15  # a confusion matrix of more classes shows the most confused ones
+MAX_WORDS = 500  # of a heatmap
+# matplotlib's own font; beside it, where they are installed, some that have Chinese, Japanese, Korean, Hindi or Thai.
+OTHER_FONTS = "Noto Sans CJK SC,Noto Sans CJK JP,PingFang SC,Microsoft YaHei,Malgun Gothic,Noto Sans Devanagari,Tahoma"
+FONTS = ["DejaVu Sans", *sorted(set(OTHER_FONTS.split(",")) & set(font_manager.get_font_names()))]
+RC: Any = {**seaborn.axes_style("whitegrid"), "font.family": FONTS, "text.parse_math": False}
 
 
-def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: int, title: str) -> Figure:
-    """Loss, accuracy, precision, recall and F1 per epoch, training against validation, as in the report.
+@cache
+def _find_letters() -> frozenset[int]:
+    return frozenset().union(*(font_manager.get_font(font_manager.findfont(name)).get_charmap() for name in FONTS))
 
-    Args:
-        epochs: One mapping per epoch: `{"epoch": 1, "train": {"loss": ..., "f1": ...}, "validation": {...}}`.
-        best_epoch: The epoch whose weights were kept; a vertical line marks it.
-    """
-    with seaborn.axes_style("whitegrid"):
-        figure = Figure(figsize=(13, 7), layout="constrained")
-        axes = figure.subplots(2, 3).flatten()
-        for axis, (metric, label) in zip(axes, CURVES.items(), strict=False):
-            for split, style in STYLES.items():
-                axis.plot(
-                    [row["epoch"] for row in epochs], [row[split][metric] for row in epochs], label=split, **style
-                )
-            axis.axvline(best_epoch, color="0.4", linestyle=":", label=f"kept: epoch {best_epoch}")
-            axis.set(title=label, xlabel="epoch")
-            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        handles, labels = axes[0].get_legend_handles_labels()
-        axes[-1].axis("off")
-        axes[-1].legend(handles, labels, loc="center", fontsize="large", frameon=False)
-        figure.suptitle(title)
+
+def _show(text: str, longest: int = 34) -> str:
+    """A text as it can be drawn: on one line, the middle of a long one left out, signs that no font has by name."""
+    shown = ""
+    for sign in make_visible(" ".join(text.split())):
+        names = {"So": f":{unicodedata.name(sign, '?').lower()}:", "Mn": "", "Me": "", "Cf": "", "Sk": ""}
+        shown += sign if ord(sign) in _find_letters() else names.get(unicodedata.category(sign), "□")
+    return shown if len(shown) <= longest else f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
+
+
+def _add_title(figure: Figure, title: str) -> Figure:
+    figure.suptitle(textwrap.fill(_show(title, 300), int(9 * figure.get_figwidth())), fontsize=13)
     return figure
 
 
-def plot_confusion(confusion: Sequence[Sequence[int]], label_names: Sequence[str], *, title: str) -> Figure:
-    """Counts of true (rows) against predicted classes (columns), coloured and annotated by their share of the row."""
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write it in the format that the path's ending names; as PNG, the same figure gives the same bytes."""
+    figure.savefig(path, dpi=120, metadata={"Software": None} if Path(path).suffix == ".png" else None)
+
+
+@matplotlib.rc_context(RC)
+def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: float | None, title: str) -> Figure:
+    """Loss, accuracy, precision, recall and F1 per epoch, training against validation.
+
+    Args:
+        epochs: `{"epoch": 1.0, "train": {"loss": ..., "f1": ...}, "validation": {...}}` each; what is missing is not
+            drawn.
+        best_epoch: The epoch whose weights were kept: a dotted line, and its validation value in numbers.
+    """
+    figure = Figure(figsize=(12, 6.5), layout="constrained")
+    *axes, corner = figure.subplots(2, 3).flat
+    for axis, metric in zip(axes, CURVES, strict=True):
+        for split, color, form in (("train", BLUE, "o-"), ("validation", VERMILION, "s--")):
+            points = {row["epoch"]: row[split][metric] for row in epochs if metric in (row.get(split) or {})}
+            if points:
+                axis.plot(list(points), list(points.values()), form, color=color, label=split)
+        if best_epoch in points:
+            axis.axvline(best_epoch, color="0.4", linestyle=":", label=f"kept: epoch {best_epoch:g}")
+            kept, box = (best_epoch, points[best_epoch]), {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1}
+            axis.annotate(f"{kept[1]:.4f}", kept, (0, 9), textcoords="offset points", ha="center", bbox=box)
+        axis.margins(0.15, 0.2)
+        axis.set(title=metric.capitalize(), xlabel="epoch")
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+    corner.axis("off")
+    corner.legend(*axes[0].get_legend_handles_labels(), loc="center", fontsize="large", frameon=False)
+    return _add_title(figure, title)
+
+
+@matplotlib.rc_context(RC | {"axes.grid": False})
+def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *, title: str) -> Figure:
+    """Counts of true (rows) against predicted labels (columns), shaded by their share of the row.
+
+    Of more than `MAX_CLASSES` labels it shows the `MOST_CONFUSED` that share the most errors.
+
+    Args:
+        confusion: (num_labels, num_labels) counts.
+        labels: Names in id order.
+    """
     counts = np.asarray(confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    texts = [
-        [f"{share:.1%}\n{count:,}" for share, count in zip(*row, strict=True)]
-        for row in zip(shares, counts, strict=True)
-    ]
-    size = 2.6 + 0.9 * len(label_names)
-    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    support, chosen = counts.sum(axis=1), list(range(len(counts)))
+    title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f} %"
+    if len(counts) > MAX_CLASSES:
+        errors = np.where(np.eye(len(counts), dtype=bool), 0, counts + counts.T)
+        pairs = np.argsort(-errors, axis=None, kind="stable")[: MOST_CONFUSED**2]  # fewer labels have fewer pairs
+        chosen = sorted(list(dict.fromkeys(np.stack(np.divmod(pairs, len(counts)), axis=1).flat))[:MOST_CONFUSED])
+        title += f" (the {len(chosen)} most confused of {len(counts):,} labels)"
+    part, names = counts[np.ix_(chosen, chosen)], [_show(labels[index]) for index in chosen]
+    letters, cell = max(map(len, names)), min(0.9, 9.5 / len(names))  # inches of a cell
+    side = cell * len(names) + 0.085 * letters
+    figure = Figure(figsize=(max(4.5, side + 1.3), side + 0.9), layout="constrained")
     axis = figure.subplots()
-    seaborn.heatmap(
-        shares,
-        annot=np.asarray(texts),
-        fmt="",
-        cmap="cividis",
-        vmin=0,
-        vmax=1,
-        square=True,
-        xticklabels=label_names,
-        yticklabels=label_names,
-        cbar_kws={"label": "share of the true class"},
-        ax=axis,
-    )
-    axis.set(xlabel="predicted", ylabel="true", title=title)
-    return figure
+    shares = part / np.maximum(support[chosen, None], 1)
+    texts = [[f"{count:,}" if count else "" for count in row] for row in part.tolist()]
+    size = min(12.0, 100 * cell / len(f"{part.max():,}"))
+    looks: Any = {"cmap": "Blues", "vmin": 0, "vmax": 2.2, "linewidths": 0.5, "linecolor": "0.9"}  # its paler half
+    looks |= {"annot": texts, "fmt": "", "annot_kws": {"size": size, "color": "black"}, "cbar": False, "square": True}
+    rows = [f"{name} ({support[i]:,})" for name, i in zip(names, chosen, strict=True)]
+    seaborn.heatmap(shares, xticklabels=names, yticklabels=rows, ax=axis, **looks)
+    axis.tick_params("x", rotation=0 if 0.1 * letters < cell else 90)
+    axis.tick_params("y", rotation=0)
+    axis.set(xlabel="predicted label", ylabel="true label (texts)")
+    return _add_title(figure, title)
 
 
-def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str) -> Figure:
-    """Accuracy against confidence, a panel per entry of `reliability` (name -> `compute_reliability`).
+@matplotlib.rc_context(RC)
+def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str) -> Figure | None:
+    """Share of right predictions by confidence, a panel per entry of `reliability` (name -> `compute_reliability`).
 
-    Bars are the accuracy of a bin; a dot's area is its share of the examples; the diagonal is perfect calibration.
+    The numbers in the bars count texts. None where fewer than `calibration.MIN_ROWS` texts were measured.
     """
-    with seaborn.axes_style("whitegrid"):
-        figure = Figure(figsize=(5.2 * len(reliability), 5), layout="constrained")
-        for axis, (name, values) in zip(
-            figure.subplots(1, len(reliability), squeeze=False)[0], reliability.items(), strict=True
-        ):
-            bins = values["bins"]
-            confidence = [row["confidence"] for row in bins]
-            examples = np.array([row["examples"] for row in bins])
-            axis.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="perfect calibration")
-            axis.plot(confidence, [row["accuracy"] for row in bins], color="#0072B2", label="accuracy of a bin")
-            axis.scatter(
-                confidence,
-                [row["accuracy"] for row in bins],
-                s=600 * examples / examples.sum(),
-                color="#D55E00",
-                zorder=3,
-                label="its share of the examples (area)",
-            )
-            error = values["expected_calibration_error"]
-            axis.set(
-                title=f"{name}\nexpected calibration error {error:.1%}",
-                xlabel="confidence",
-                ylabel="accuracy",
-                xlim=(0, 1.02),
-                ylim=(0, 1.02),
-            )
-            axis.legend(loc="lower right", markerscale=0.5)
-        figure.suptitle(title)
-    return figure
+    from .calibration import BINS, MIN_ROWS
+
+    panels = {name: row for name, row in reliability.items() if sum(b["examples"] for b in row["bins"]) >= MIN_ROWS}
+    if not panels:
+        return None
+    lowest = min(int(BINS * row["confidence"]) for measured in panels.values() for row in measured["bins"])
+    figure = Figure(figsize=(5.5 * len(panels), 5), layout="constrained")
+    for axis, (name, measured) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for row in measured["bins"]:
+            middle = (min(int(BINS * row["confidence"]), BINS - 1) + 0.5) / BINS
+            axis.bar(middle, row["accuracy"], 1 / BINS, color="#BFDDF0", edgecolor=BLUE)
+            axis.text(middle, 0.02, f"{row['examples']:,}", rotation=90, ha="center", va="bottom", fontsize=9)
+        axis.plot([0, 1], [0, 1], ":", color=VERMILION, linewidth=2, label="perfect calibration")
+        axis.set_title(f"{_show(name)}: calibration error {100 * measured['expected_calibration_error']:.1f} %")
+        axis.set(xlabel="confidence (in bars: texts)", ylabel="share right", xlim=(lowest / BINS, 1), ylim=(0, 1.15))
+        axis.legend(loc="upper left")
+    return _add_title(figure, title)
 
 
-def plot_architecture(boxes: Sequence[tuple[str, str, str]], *, beside: str | None = None) -> Figure:
-    """The stack from words to classes, from left to right, readable on light and dark pages.
+@matplotlib.rc_context(RC)
+def plot_heatmap(words: Sequence[str], scores: Sequence[float], *, signed: bool, title: str) -> Figure:
+    """The words of a text in rows, each on the colour of its score; right to left where the first letter is so.
 
     Args:
-        boxes: For each layer its name, what it does, and the shape of what it hands on.
-        beside: What leads from the first to the last past the others, below them.
+        words, scores: The first `MAX_WORDS` are drawn.
+        signed: Whether scores speak for (blue) or against a label (vermilion); else they are shares of 1.
     """
-    width, gap = 1.75, 0.3  # inches; small enough to be read at the width of a card's column
-    total = (width + gap) * len(boxes) - gap
-    bottom = -0.75 if beside else 0
-    figure = Figure(figsize=(total + 0.2, 2.3 - bottom), facecolor="white")
-    axis = figure.add_axes((0, 0, 1, 1))
-    axis.set(xlim=(-0.1, total + 0.1), ylim=(bottom, 2.3))
-    axis.axis("off")
-    colours = ("#F0F0F0", "#D6EAF8", "#CDEBDD", "#FBE3C8", "#F3D9E8")
-    arrow = {"arrowstyle": "-|>", "linewidth": 1.8, "color": "#333333", "mutation_scale": 18}
-    for number, (name, task, shape) in enumerate(boxes):
-        left = number * (width + gap)
-        _draw_frame(axis, (left, 0.1), width, 2.1, colours[number % len(colours)])
-        for height, text, style in (
-            (1.85, name, {"fontsize": 15, "weight": "bold"}),
-            (1.12, textwrap.fill(task, 18), {"fontsize": 11.5}),
-            (0.36, shape, {"fontsize": 12, "family": LETTERS, "color": "#333333"}),
-        ):
-            axis.text(left + width / 2, height, text, ha="center", va="center", parse_math=False, **style)
-        if number:
-            axis.annotate("", xy=(left + 0.02, 1.15), xytext=(left - gap - 0.02, 1.15), arrowprops=arrow)
-    if beside:
-        first, last = width + gap, total - width - gap
-        _draw_frame(axis, (first, -0.63), last - first, 0.46, "#FFF6C9")
-        axis.text(total / 2, -0.4, beside, ha="center", va="center", parse_math=False, fontsize=11.5)
-        for xy, xytext, bend in (
-            ((first - 0.02, -0.4), (width / 2, 0.08), "angle,angleA=-90,angleB=0"),
-            ((total - width / 2, 0.08), (last + 0.02, -0.4), "angle,angleA=0,angleB=90"),
-        ):
-            axis.annotate("", xy=xy, xytext=xytext, arrowprops=arrow | {"connectionstyle": bend})
-    return figure
-
-
-def _draw_frame(axis: Axes, corner: tuple[float, float], width: float, height: float, colour: str) -> None:
-    """A box with round corners; `corner` is the lower left one."""
-    pad = 0.08
-    axis.add_patch(
-        FancyBboxPatch(
-            (corner[0] + pad, corner[1] + pad),
-            width - 2 * pad,
-            height - 2 * pad,
-            boxstyle=f"round,pad={pad}",
-            facecolor=colour,
-            edgecolor="#333333",
-            linewidth=1.4,
-        )
-    )
-
-
-MODEL_STYLES: tuple[dict[str, Any], ...] = (  # Okabe and Ito again, and a shape for each
-    {"color": "#E69F00", "marker": "^"},
-    {"color": "#CC79A7", "marker": "D"},
-    {"color": "#0072B2", "marker": "o"},
-    {"color": "#009E73", "marker": "s"},
-)
-COSTS = {"training_seconds": "training, seconds", "bytes": "size, MB", "texts_per_second": "texts per second"}
-
-
-def plot_comparison(comparison: Mapping[str, Any]) -> Figure:
-    """Quality of every model on the three splits, with the report's own figures, and what each model costs.
-
-    Args:
-        comparison: The fields of `Comparison` (comparison.py).
-    """
-    models = comparison["models"]
-    metrics = {name: label for name, label in CURVES.items() if name != "loss"}
-    with seaborn.axes_style("whitegrid"):
-        figure = Figure(figsize=(13, 8), layout="constrained")
-        upper, lower = figure.subplots(2, 3, height_ratios=(3, 2))
-        for axis, (split, title) in zip(
-            upper, {"train": "training", "validation": "validation", "test": "testing"}.items(), strict=True
-        ):
-            for number, ((name, model), style) in enumerate(zip(models.items(), MODEL_STYLES, strict=False)):
-                places = np.arange(len(metrics)) + (number - (len(models) - 1) / 2) * 0.17
-                spread = model["spread"].get(split, {})
-                axis.errorbar(
-                    places,
-                    [100 * model[split][metric] for metric in metrics],
-                    yerr=[100 * spread[metric] for metric in metrics] if spread else None,
-                    linestyle="none",
-                    markersize=8,
-                    label=name,
-                    **style,
-                )
-                for metric, value in comparison["reported"].get(name, {}).get(split, {}).items():
-                    place = places[list(metrics).index(metric)]
-                    axis.plot(place, 100 * value, linestyle="none", markersize=12, fillstyle="none", **style)
-            axis.set(title=title, xticks=range(len(metrics)), xticklabels=metrics.values())
-            axis.grid(visible=False, axis="x")
-        upper[0].set_ylabel("%")
-        for axis, (cost, label) in zip(lower, COSTS.items(), strict=True):
-            values = [model[cost] / (1e6 if cost == "bytes" else 1) for model in models.values()]
-            colours = [style["color"] for style, _ in zip(MODEL_STYLES, models, strict=False)]
-            bars = axis.barh(list(models), values, color=colours)
-            axis.bar_label(
-                bars, labels=[f"{value:,.1f}" if value < 100 else f"{value:,.0f}" for value in values], padding=3
-            )
-            axis.set(title=label, xlim=(0, 1.25 * max(values)))
-            axis.invert_yaxis()
-            axis.grid(visible=False, axis="y")
-        handles, labels = upper[-1].get_legend_handles_labels()
-        if comparison["reported"]:
-            handles += upper[-1].plot([], [], "o", color="0.4", markersize=12, fillstyle="none")
-            labels.append("the report's figure")
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-        synthetic = " (synthetic data)" if comparison["dataset"]["synthetic"] else ""
-        spreads = (
-            f", mean and standard deviation of {len(comparison['seeds'])} seeds" if len(comparison["seeds"]) > 1 else ""
-        )
-        figure.suptitle(
-            f"{comparison['dataset']['name']}{synthetic}, protocol {comparison['protocol']}, "
-            f"recipe {comparison['recipe']}{spreads}"
-        )
-    return figure
-
-
-def plot_ablation(scores: Mapping[str, Sequence[float]], *, reference: str, title: str, score_name: str) -> Figure:
-    """A score of every seed, a row per configuration, and each row's mean.
-
-    Args:
-        scores: Configuration -> one score per seed.
-        reference: The configuration whose mean the others are held against: a vertical line, where there is one.
-        score_name: What a score is, and its unit.
-    """
-    with seaborn.axes_style("whitegrid"):
-        figure = Figure(figsize=(9, 1.7 + 0.4 * len(scores)), layout="constrained")
-        axis = figure.subplots()
-        means = [float(np.mean(values)) for values in scores.values()]
-        seeds = [(value, row) for row, values in enumerate(scores.values()) for value in values]
-        axis.plot(*zip(*seeds, strict=True), "o", color="#0072B2", alpha=0.6, label="a seed")
-        axis.plot(means, range(len(means)), "|", color="#D55E00", markersize=20, markeredgewidth=3, label="mean")
-        if reference in scores:
-            axis.axvline(float(np.mean(scores[reference])), color="0.4", linestyle=":", label=f"mean of {reference}")
-        axis.set(xlabel=score_name, yticks=range(len(scores)), yticklabels=list(scores), ylim=(len(scores) - 0.5, -0.5))
-        axis.grid(visible=False, axis="y")
-        figure.legend(loc="outside lower center", ncols=3, frameon=False)
-        figure.suptitle(title)
-    return figure
-
-
-def plot_heatmap(
-    words: Sequence[str], scores: Sequence[float], *, signed: bool, title: str, score_name: str, note: str = ""
-) -> Figure:
-    """The words of a text in their order, each in a cell as wide as itself, coloured by its score.
-
-    Rows run from right to left where the first letter does. Signs that no installed font has are drawn by name.
-
-    Args:
-        scores: One per word; shares of 1, unless they are signed. Colours reach as far as the largest, on both sides of
-            zero if they are signed.
-        score_name: What a score is; stands beside the colours.
-        note: Stands below the words.
-    """
-    drawn, families = _choose_fonts(words)
-    sizes = [max(1, count_columns(word)) for word in drawn]
-    places, rows = _place_words(sizes)
-    width = max((column + size for (_, column), size in zip(places, sizes, strict=True)), default=0)
-    shades = np.full((rows, max(width, 60)), np.nan)  # (rows, columns): a word's score in all columns of the word
-    for (row, column), size, score in zip(places, sizes, scores, strict=True):
-        shades[row, column : column + size] = score
     limit = max(map(abs, scores), default=0.0) or 1.0
-    lowest, shade = (-limit, SIGNED_SHADES) if signed else (0.0, UNSIGNED_SHADES)
-
-    head, foot = textwrap.wrap(title, shades.shape[1]), textwrap.wrap(note, shades.shape[1] * 5 // 4)
-    top, bottom, side = 0.2 + 0.25 * len(head), 0.75 + 0.18 * len(foot), 0.3  # inches around the words
-    size_x, size_y = COLUMN * shades.shape[1], ROW * rows
-    total_x, total_y = size_x + 2 * side, size_y + top + bottom
-    figure = Figure(figsize=(total_x, total_y), facecolor="white")
-    axis = figure.add_axes((side / total_x, bottom / total_y, size_x / total_x, size_y / total_y))
-    legend = figure.add_axes((side / total_x, (bottom - 0.3) / total_y, min(3.0, size_x) / total_x, 0.12 / total_y))
-    seaborn.heatmap(
-        shades,
-        cmap=shade,
-        vmin=lowest,
-        vmax=limit,
-        ax=axis,
-        cbar_ax=legend,
-        cbar_kws={
-            "orientation": "horizontal",
-            "ticks": MaxNLocator(5),
-            "format": None if signed else PercentFormatter(1),
-        },
-        xticklabels=False,
-        yticklabels=False,
-    )
-    axis.hlines(range(rows + 1), 0, shades.shape[1], color="white", linewidth=4)  # between the rows
-    for (row, column), size, word, score in zip(places, sizes, drawn, scores, strict=True):
-        axis.text(
-            column + size / 2,
-            row + 0.5,
-            word,
-            ha="center",
-            va="center",
-            fontsize=11,
-            family=families,
-            color=_choose_ink(shade, (score - lowest) / (limit - lowest)),
-            parse_math=False,
-        )
-    if not words:
-        axis.text(0, 0.5, "(no words)", va="center", fontsize=11, color="0.25")
-    if reads_from_right("".join(words)):
-        axis.invert_xaxis()
-    legend.tick_params(labelsize=8)
-    figure.text(
-        (side + min(3.0, size_x) + 0.2) / total_x, (bottom - 0.3) / total_y, score_name, fontsize=9, parse_math=False
-    )
-    figure.text(
-        side / total_x, 1 - 0.12 / total_y, "\n".join(head), va="top", fontsize=13, weight="bold", parse_math=False
-    )
-    figure.text(side / total_x, 0.1 / total_y, "\n".join(foot), va="bottom", fontsize=9, color="0.25", parse_math=False)
+    shades = cm.ScalarMappable(colors.Normalize(-limit if signed else 0, limit), SIGNED if signed else UNSIGNED)
+    head = textwrap.wrap(_show(title, 300), 75)
+    head += [f"(the first {MAX_WORDS} of {len(words):,} words)"] if len(words) > MAX_WORDS else []
+    width, x, y = 9.0, 0.2, 0.25 + 0.25 * len(head)  # inches; from the left, from the top
+    figure = Figure(figsize=(width, 1))
+    axis = figure.add_axes((0, 0, 1, 1), frame_on=False, xticks=[], yticks=[])
+    for word, score in zip(words[:MAX_WORDS], scores[:MAX_WORDS], strict=True):
+        text = axis.text(0, 0, _show(word), fontsize=12, ha="center")
+        size = text.get_window_extent().width / figure.dpi + 0.12
+        x, y = (x, y) if x + size < width - 0.2 else (0.2, y + 0.33)
+        text.set_position((x + size / 2, y + 0.2))
+        axis.add_artist(patches.Rectangle((x, y), size, 0.28, color=shades.to_rgba(np.array(score))))
+        x += size + 0.03
+    height = y + 1.25
+    figure.set_size_inches(width, height)
+    directions = (unicodedata.bidirectional(letter) for letter in "".join(words))
+    is_mirrored = next((kind != "L" for kind in directions if kind in ("L", "R", "AL")), False)
+    axis.set(xlim=(width, 0) if is_mirrored else (0, width), ylim=(height, 0))
+    figure.text(0.2 / width, 1 - 0.12 / height, "\n".join(head), va="top", fontsize=13, weight="bold")
+    meaning = "score: for the label above 0, against it below 0" if signed else "share of the attention weight"
+    key = figure.add_axes((0.3 / width, 0.55 / height, 4 / width, 0.13 / height))
+    figure.colorbar(shades, cax=key, orientation="horizontal", ticks=ticker.MaxNLocator(4), label=meaning)
     return figure
 
 
-def _place_words(sizes: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
-    """Each word's row and first column, one column of space between words; and the number of rows, at least one."""
-    places, row, column = [], 0, 0
-    for size in sizes:
-        if column + size > COLUMNS:
-            row, column = row + 1, 0
-        places.append((row, column))
-        column += size + 1
-    return places, row + 1
+@matplotlib.rc_context(RC)
+def plot_audit(audit: Mapping[str, Any], *, title: str) -> Figure:
+    """How faithful explanations are, from `faithfulness.audit`: deletion curves, comprehensiveness and sufficiency with
+    their intervals, and the caption below."""
+    scores = {"comprehensiveness": "higher is better", "sufficiency": "lower is better"}
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    curves, *panels = figure.subplots(1, 3, width_ratios=(6, 5, 5))
+    for (method, measured), color, marker in zip(audit["methods"].items(), COLORS, "osD^xv+", strict=False):
+        curves.plot([f"{n} %" for n in audit["deletion_percentages"]], measured["deletion"], f"{marker}-", color=color)
+        for axis, score in zip(panels, scores, strict=True):
+            mean, low, high = (measured[score][end] for end in ("mean", "low", "high"))
+            axis.errorbar(mean, method.replace("_", " "), xerr=[[mean - low], [high - mean]], fmt=marker, color=color)
+    curves.set(title="Mean probability of the predicted label", xlabel="highest-ranked words removed")
+    for axis, (score, meaning) in zip(panels, scores.items(), strict=True):
+        axis.set(title=f"{score.capitalize()}: {meaning}", xlabel="fall of the probability")
+        axis.invert_yaxis()
+    figure.supxlabel(textwrap.fill(_show(audit["caption"], 2000), 190), x=0.01, ha="left", fontsize=9)
+    return _add_title(figure, title)
 
 
-def _choose_ink(shade: Colormap, level: float) -> str:
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in shade(level)[:3]
+@matplotlib.rc_context(RC | {"axes.grid": False})
+def plot_comparison(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
+    """Models side by side: a panel per metric, a bar per model with its value; per cent, loss in nats.
+
+    Args:
+        rows: `{"model": name, "accuracy": 0.91, ...}` each, and perhaps `"reported": {"accuracy": 0.86, ...}`, somebody
+            else's figures for the same model, which diamonds mark.
+    """
+    metrics = [metric for metric in (*CURVES, "macro_recall") if any(metric in row for row in rows)]
+    is_reported = any(row.get("reported") for row in rows)
+    figure = Figure(figsize=(2 + 2.4 * len(metrics), 1.2 + 0.4 * len(rows)), layout="constrained")
+    for axis, metric in zip(figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0], metrics, strict=True):
+        unit, digits = (1, 3) if metric == "loss" else (100, 1)
+        for place, row in enumerate(rows):
+            values = [unit * figures[metric] for figures in (row, row.get("reported") or {}) if metric in figures]
+            axis.barh(place, values[:1], color="#9CCBE8")
+            axis.plot(values[1:], [place] * len(values[1:]), "D", color=VERMILION)
+            text = " (".join(f"{value:.{digits}f}" for value in values) + ")" * (len(values) > 1)
+            axis.text(max(values, default=0), place, f"  {text}", va="center")
+        axis.set_yticks(range(len(rows)), [_show(row["model"]) for row in rows])
+        axis.set(title=metric.replace("_", " ").capitalize(), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+        axis.margins(x=1.0 if is_reported else 0.4)
+    return _add_title(figure, f"{title} (◆ and in brackets: reported)" if is_reported else title)
+
+
+@matplotlib.rc_context(RC | {"axes.titleweight": "bold"})
+def plot_architecture(results: Mapping[str, Any]) -> Figure:
+    """The layers of a classifier from words to labels, each with the shape of what it hands on (n: words of a text)."""
+    model, pools = results["model"], results["model"]["pooling"].split("+")
+    size, directions = model["hidden_size"], 2 if model["bidirectional"] else 1
+    boxes = (
+        ("Words", f"{model['vocab_size']:,} known ones", "n"),
+        ("Embedding", "a vector for each word", f"n × {model['embedding_size']}"),
+        ("LSTM", f"layers: {model['num_hidden_layers']} directions: {directions}", f"n × {size * directions}"),
+        ("Attention", " and ".join(["weighted mean of the words", *pools[1:]]), f"{size * directions * len(pools)}"),
+        ("Head", "linear, then probabilities", f"{len(results['labels'])} labels"),
     )
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return "white" if luminance < 0.179 else "black"  # whichever has the greater contrast (WCAG 2)
-
-
-def _choose_fonts(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words as they can be drawn, and font families that together have all their letters."""
-    visible = [make_visible(word) for word in words]
-    families, missing = _find_families(frozenset("".join(visible)))
-    drawn = ("".join(name_sign(letter) if letter in missing else letter for letter in word) for word in visible)
-    return [
-        word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}…{word[-LONGEST // 2 :]}" for word in drawn
-    ], families
-
-
-@lru_cache(maxsize=8)
-def _find_families(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
-    """Font families for these letters, and those of the letters that no installed font has."""
-    families = [LETTERS]
-    fonts = [font for font in font_manager.fontManager.ttflist if font.style == "normal" and font.weight == 400]
-    for font in sorted(fonts, key=lambda font: (font.name != LETTERS, font.name != "DejaVu Sans", font.name)):
-        if letters and not font.name.startswith("Last Resort"):  # which has a box for every letter
-            face = font_manager.get_font(font_manager.findfont(font.name))  # of several files, the one that draws
-            found = {letter for letter in letters if face.get_char_index(ord(letter))}
-            families += [font.name] if found else []
-            letters -= found
-    return list(dict.fromkeys(families)), letters
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG; the same figure gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    figure = Figure(figsize=(11, 2.2), facecolor="white")
+    axes = figure.subplots(1, 5, gridspec_kw={"wspace": 0.25, "left": 0.01, "right": 0.99, "top": 0.86, "bottom": 0.17})
+    for axis, (name, task, shape) in zip(axes, boxes, strict=True):
+        axis.set(xticks=[], yticks=[], facecolor="#E4F1FA", title=name, xlabel=shape)
+        axis.text(0.5, 0.5, textwrap.fill(task, 16), ha="center", va="center", fontsize=12)
+        if name != "Words":
+            axis.annotate("", (0, 0.5), (-0.25, 0.5), "axes fraction", arrowprops={"arrowstyle": "-|>", "linewidth": 2})
+    return figure

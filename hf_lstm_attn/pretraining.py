@@ -1,171 +1,139 @@
-"""Language-model pre-training of embedding and LSTM: from texts to a folder that `train` starts from."""
+"""Language-model pre-training of embedding and LSTM: from texts to a folder that a classifier starts from."""
 
 from __future__ import annotations
 
+import copy
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
+import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from .callbacks import say as say_on_stderr
+from .callbacks import EpochReport, Progress
 from .configuration_lstm_attn import LstmAttnConfig
-from .data import DatasetSpec, resolve_spec
-from .modeling_language_model import LanguageModel
+from .data import fingerprint
+from .language_model import LanguageModel, TextStreams
 from .modeling_lstm_attn import LstmAttnModel
-from .pretraining_loop import PretrainingLoop, PretrainingRecipe
-from .pretraining_result import PRETRAINING_FILE, PretrainingResult
-from .results import describe_machine, describe_versions, save_json
-from .run_folder import CHECKPOINTS, INITIAL_MODEL, Clock, begin_folder, find_state
-from .text_stream import (
-    choose_parts,
-    compute_fingerprint,
-    encode_texts,
-    hold_out,
-    load_texts,
-)
-from .tokenization import build_tokenizer, save_tokenizer
-from .trainer import choose_precision
-from .word_vectors import initialize_embedding
+from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
+from .tokenization import save_tokenizer, train_tokenizer
+from .training_args import LstmAttnTrainingArguments
+from .word_vectors import initialize_embeddings
 
-CHECKPOINT_FILE = "language_model.safetensors"
+HELD_OUT_SHARE, HELD_OUT_CHARACTERS = 0.02, 250_000
+# What `LstmAttnTrainingArguments` are for language models: Adam, three epochs.
+DEFAULTS: Any = {"num_train_epochs": 3, "weight_decay": 0.0, "logging_strategy": "steps", "logging_steps": 100}
+
+
+class LanguageModelTrainer(Trainer):
+    """The stock Trainer over windows in order: the model's state goes on from each to the next."""
+
+    def get_train_dataloader(self) -> Any:
+        return self.accelerator.prepare(self.train_dataset.load())
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        return self.accelerator.prepare((eval_dataset or self.eval_dataset).load())
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """As in `Trainer`, with the perplexity; training goes on from the state that it had."""
+        state = self.model.state
+        output = super().evaluation_loop(*args, **kwargs)
+        self.model.state = state
+        output.metrics["eval_perplexity"] = float(np.exp(output.metrics["eval_loss"]))
+        return output
 
 
 def pretrain(
-    dataset: str | DatasetSpec,
+    texts: Iterable[str],
     output_dir: str | Path,
     *,
-    recipe: PretrainingRecipe | None = None,
-    split: str | None = None,
-    protocol: str = "official",
-    seed: int = 42,
-    limit: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    say: Callable[[str], None] = say_on_stderr,
-) -> PretrainingResult:
-    """Train a forward and a backward language model on texts, and leave a folder for `Recipe.init_from`.
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    config: LstmAttnConfig | None = None,
+    args: TrainingArguments | None = None,
+    resume_from_checkpoint: str | bool | None = None,
+    dataset_name: str | None = None,
+    word_vectors: str | None = "train",
+    dropout: float = 0.1,
+) -> dict[str, Any]:
+    """Train a forward and a backward language model on texts, and leave a folder that a classifier starts from.
 
-    The folder holds the embedding and the LSTMs under the classifier's own names, the tokenizer and
-    `pretraining.json`. No validation or test text under `protocol` is read. A fiftieth of the texts is held out to
-    measure perplexity.
+    `LstmAttnForSequenceClassification.from_pretrained(output_dir, num_labels=...)` begins with its embedding and LSTMs.
+    The folder also holds the tokenizer, `pretraining.json` and the checkpoints. Pass training texts alone: what a
+    classifier is validated or tested on must not be read here. A fiftieth of the texts, 250,000 characters at most,
+    is held out to measure the perplexity.
 
     Args:
-        dataset: A name in `DATASETS`, or a spec from `resolve_spec`; its texts need no labels.
-        output_dir: A new or empty folder, or an unfinished one with `resume`.
-        split: `"train"`, `"unlabelled"` or `"train+unlabelled"`; None: all that the data has.
-        limit: Texts per part at most, to try things out.
-        resume, overwrite, say: As in `train`.
+        texts: They need no labels, and are read at their full length.
+        output_dir: The folder, whatever `args.output_dir` says.
+        tokenizer: Default: `train_tokenizer` on the texts.
+        config: Of the classifier to come; the language models have its sizes and directions. Default: `LstmAttnConfig`
+            with the size of the tokenizer's vocabulary.
+        args: Any `TrainingArguments`. Default: `LstmAttnTrainingArguments(output_dir, **DEFAULTS)`.
+            `per_device_train_batch_size` is the number of streams of text that are read side by side; in each the
+            hidden state goes on from window to window. The best evaluation is that of the lowest perplexity.
+        resume_from_checkpoint: A checkpoint, or True for the newest one in `output_dir`. The run ends with the same
+            weights as if it had not been interrupted.
+        dataset_name: What the texts are called in `pretraining.json`.
+        word_vectors: Initial word vectors: "train" (skip-gram on the same texts), a file, or None (random).
+        dropout: On word vectors and on hidden states of the language models.
+
+    Returns:
+        What `pretraining.json` holds. `perplexity` is that of held-out texts under the full softmax, of both directions
+        together.
 
     Raises:
-        ValueError: for unknown names, unusable data, or a resumed run that was started differently.
-        FileExistsError: if `output_dir` holds something and neither `resume` nor `overwrite` is given.
+        ValueError: for texts too few or without words, a vocabulary that does not fit `config`, a checkpoint of other
+            texts, several processes, or a loss that is no longer finite.
+        FileNotFoundError: to resume where nothing was begun.
     """
-    spec = resolve_spec(dataset) if isinstance(dataset, str) else dataset
-    recipe = recipe or PretrainingRecipe()
-    parts = choose_parts(spec, split)
-    output_dir = Path(output_dir).resolve()
-    checkpoints = output_dir / CHECKPOINTS
-    request: dict[str, Any] = {
-        "dataset": asdict(spec),
-        "parts": parts,
-        "recipe": asdict(recipe),
-        "protocol": protocol,
-        "seed": seed,
-        "limit": limit,
-    }
-    request = json.loads(json.dumps(request))  # as a resumed run will read it
-    state_of_run = find_state(output_dir, PRETRAINING_FILE, request, resume=resume, overwrite=overwrite)
-    if state_of_run == "finished":
-        say(f"{output_dir} is finished; nothing to resume.")
-        return PretrainingResult.load(output_dir)
+    texts = list(texts)
+    args = copy.copy(args) or LstmAttnTrainingArguments(str(output_dir), **DEFAULTS)
+    if args.world_size > 1:
+        raise ValueError("Pre-training runs in one process; start it without torchrun.")
+    args._n_gpu = min(args.n_gpu, 1)  # a window cannot be scattered over several
+    args.output_dir, args.metric_for_best_model, args.greater_is_better = str(output_dir), "perplexity", False
+    file, mark = Path(output_dir) / "pretraining.json", fingerprint(Dataset.from_dict({"text": texts}))
+    if resume_from_checkpoint and json.loads(file.read_text())["dataset"]["fingerprint"] != mark:
+        raise ValueError(f"{output_dir} was begun with other texts; resume with the same, or start anew.")
 
-    clock = Clock(checkpoints)
-    texts = load_texts(spec, parts, protocol=protocol, limit=limit)
-    training, held_out = hold_out(texts, seed)
-    say(f"{spec.name}, {' and '.join(parts)}: {len(training):,} texts, {len(held_out):,} more held out.")
-    clock.lap("data")
-    precision = choose_precision(recipe.low_precision)
-    say(f"Computing in {precision.name}: {precision.reason}.")
-    set_seed(seed)
-    if state_of_run == "begun":
-        clock.resume()
-        model = LanguageModel.from_pretrained(checkpoints / INITIAL_MODEL)
-        tokenizer = AutoTokenizer.from_pretrained(checkpoints / INITIAL_MODEL)
-    else:
-        model, tokenizer = _build_model(training, spec, recipe, seed, say)
-        begin_folder(output_dir, request, model, tokenizer)
-    clock.save("vocabulary_and_word_vectors")
-    encoded, encoded_held_out = encode_texts(training, tokenizer), encode_texts(held_out, tokenizer)
-    if not encoded or not encoded_held_out:
-        raise ValueError("Expected texts with words to pre-train on; found none. Pass other texts.")
-    clock.lap("encoding")
-
-    loop = PretrainingLoop(model, recipe, precision, seed, encoded, encoded_held_out)
-    if state_of_run == "begun" and (checkpoints / CHECKPOINT_FILE).is_file():
-        loop.load(checkpoints / CHECKPOINT_FILE)
-        say(f"Resuming after step {loop.step:,}.")
-    words = sum(map(len, encoded))
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    say(f"Training {parameters:,} parameters on {words:,} words in both directions for {loop.total:,} steps.")
-    words_per_second = loop.run(checkpoints / CHECKPOINT_FILE, say, clock)
-    clock.lap("training")
-
+    set_seed(args.seed)
+    order = np.random.default_rng(args.seed).permutation(len(texts))
+    wanted = min(HELD_OUT_SHARE * sum(map(len, texts)), HELD_OUT_CHARACTERS)
+    cut = 1 + np.searchsorted(np.cumsum([len(texts[row]) for row in order]), wanted)
+    held_out, training = ([texts[row] for row in part] for part in np.split(order, [cut]))
+    tokenizer = tokenizer or train_tokenizer(training)
     save_tokenizer(tokenizer, output_dir)
-    config = _save_encoder(model, output_dir)
-    result = PretrainingResult(
-        request=request,
-        dataset={
-            "name": spec.name,
-            "synthetic": spec.synthetic,
-            "parts": list(parts),
-            "texts": len(training),
-            "words": words,
-            "unknown_words": sum(int((ids == tokenizer.unk_token_id).sum()) for ids in encoded),
-            "held_out_texts": len(held_out),
-            "held_out_words": sum(map(len, encoded_held_out)),
-            "fingerprint": compute_fingerprint(texts),
-        },
-        model={**config.to_diff_dict(), "parameters": parameters},
-        precision=precision._asdict(),
-        machine=describe_machine(),
-        versions=describe_versions(),
-        evaluations=loop.evaluations,
-        timings={**clock.seconds, "total": clock.total(), "words_per_second": words_per_second},
-    )
-    save_json(asdict(result), output_dir / PRETRAINING_FILE)
-    shutil.rmtree(checkpoints)
+    save_json({"dataset": {"fingerprint": mark}}, file)
+    config = config or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    if config.vocab_size < len(tokenizer):
+        raise ValueError(f"config.vocab_size is {config.vocab_size}, and the tokenizer has {len(tokenizer)} tokens.")
+    streams = args.per_device_train_batch_size
+    train, test = (TextStreams(part, tokenizer, streams, args.seed) for part in (training, held_out))
+    model = LanguageModel(config, streams=streams, dropout=dropout)
+    if word_vectors is not None and not resume_from_checkpoint:
+        initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
+    trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[EpochReport()])
+    trainer.remove_callback(PrinterCallback)
+    if trainer.pop_callback(ProgressCallback) is not None:
+        trainer.add_callback(Progress())
+    output = trainer.train(resume_from_checkpoint=resume_from_checkpoint)
+    encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
+    weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
+    encoder.save_pretrained(output_dir, state_dict=weights)
+    unknown = sum(int((ids == tokenizer.unk_token_id).sum()) for ids in train.encoded) / train.tokens
+    counts = {"rows": len(texts), "held_out_rows": len(held_out), "tokens": train.tokens, "unknown_share": unknown}
+    result = {
+        "versions": describe_versions(),
+        "machine": describe_machine(),
+        "dataset": {"name": dataset_name, "fingerprint": mark, **counts},
+        "settings": {"word_vectors": word_vectors, "dropout": dropout, "window": train.window},
+        "arguments": describe_arguments(args),
+        "seconds": output.metrics["train_runtime"],  # since the last interruption
+        "epochs": collect_epochs(trainer.state.log_history),
+        "perplexity": trainer.evaluate()["eval_perplexity"],  # of the weights that were kept
+    }
+    save_json(result, file)
     return result
-
-
-def _build_model(
-    texts: Sequence[str], spec: DatasetSpec, recipe: PretrainingRecipe, seed: int, say: Callable[[str], None]
-) -> tuple[LanguageModel, PreTrainedTokenizerFast]:
-    # `train` sets the length of its own texts; 400 words stand in until then.
-    tokenizer = build_tokenizer(texts, rules=spec.rules, min_frequency=recipe.min_frequency, max_length=400)
-    config = LstmAttnConfig(
-        vocab_size=len(tokenizer),
-        embedding_size=recipe.embedding_size,
-        hidden_size=recipe.hidden_size,
-        embedding_dropout=recipe.dropout,
-        classifier_dropout=recipe.dropout,
-        pad_token_id=tokenizer.pad_token_id,
-        unk_token_id=tokenizer.unk_token_id,
-    )
-    model = LanguageModel(config)
-    say(f"Vocabulary of {len(tokenizer):,} words.")
-    if recipe.word_vectors is not None:
-        initialize_embedding(model.embeddings, recipe.word_vectors, texts, tokenizer, seed=seed, say=say)
-    return model, tokenizer
-
-
-def _save_encoder(model: LanguageModel, folder: Path) -> LstmAttnConfig:
-    sizes = ("vocab_size", "embedding_size", "hidden_size", "pad_token_id", "unk_token_id")
-    config = LstmAttnConfig(**{name: getattr(model.config, name) for name in sizes})
-    encoder = LstmAttnModel(config)
-    weights = {name: value for name, value in model.cpu().state_dict().items() if name in encoder.state_dict()}
-    encoder.save_pretrained(folder, state_dict=weights)  # without the pooling, which is untrained
-    return config

@@ -1,144 +1,57 @@
-"""What a run leaves behind: `results.json`, enough to redo the run and to fill its model card."""
+"""results.json, the record of a run: enough to redo it, to fill its card and to check its model anywhere."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from .inference import load_classifier
+from .pipeline_lstm_attn import LstmAttnPipeline
+
 RESULTS_FILE = "results.json"
-PUSHED_FILE = "pushed.json"  # last commit pushed to each repository; outlives a new run in the folder
-PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "gensim")
-METRIC_NAMES = ("loss", "accuracy", "precision", "recall", "f1", "macro_recall")
-TRAINING_STAGES = ("data", "vocabulary_and_word_vectors", "encoding", "training", "ngrams")
+SCHEMA_VERSION = 2
+PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate")
+SAMPLES = Path(__file__).parent / "samples"
+RECORDED_PER_SAMPLE = 16
 
 
-@dataclass
-class RunResult:
-    """One training run, as plain JSON values.
+def load_results(folder: str | Path) -> dict[str, Any]:
+    """Read a run folder's results.json.
 
-    Attributes:
-        request: What was asked for: the arguments of `train` and the recipe. The same request on the same versions,
-            hardware and data gives the same numbers.
-        dataset: Registry entry or file, split sizes, label counts, duplicates and fingerprint.
-        label_names: Class names in id order.
-        model: The configuration's fields and `parameters`, how many numbers were trained.
-        arguments: The `TrainingArguments` that differ from transformers' defaults.
-        precision: Number format of training, and why it was chosen.
-        machine: Processor, threads, and accelerator if any.
-        versions: Python and the packages that numbers depend on.
-        epochs: Per epoch, `train` and `validation` metrics. Training metrics are measured after the epoch, without
-            dropout, on `train_rows_evaluated` training examples.
-        best_epoch: The epoch whose weights were kept.
-        ngrams: Of a model with n-grams: their `number` and `ratio` (see ngrams.py), metrics on `train` and `validation`
-            with them, and on test of the `network_alone`. `epochs` has the network's.
-        test: Metrics on the test split, computed once, after training.
-        test_confusion: Counts; the row is the true class and the column the predicted one.
-        test_reliability: `compute_reliability` of the test split, as trained and calibrated by the temperature fitted
-            on validation (`model["calibration_temperature"]`).
-        limits: What errors and leanings depend on (see `measure_limits`).
-        widget: Example texts with the model's scores (see `score_widget_texts`).
-        comparison: The models beside it: {"models": {name: {"test": {metric: value}, ...}}}; see `Comparison`.
-        audit: How faithful its explanations are on a data set; see `audit_explanations`.
-        timings: Seconds per stage, over all sittings of a resumed run, and training speed.
-        examples: What the model says of 32 synthetic texts (examples.py), by which `verify` knows it again.
-        repository: In a folder made for the Hub: its `id` there, if it was given, and the `dtype` of its weights. Of a
-            built-in model: its name as `built_in`, the `dtype`, how many words of the `vocabulary` it keeps, and
-            `test`, metrics of the model as stored.
+    Raises:
+        FileNotFoundError: if the folder has none.
+        ValueError: if it is not an object of JSON.
     """
-
-    request: dict[str, Any]
-    dataset: dict[str, Any]
-    label_names: list[str]
-    model: dict[str, Any]
-    arguments: dict[str, Any]
-    precision: dict[str, str]
-    machine: dict[str, Any]
-    versions: dict[str, str]
-    train_rows_evaluated: int
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    ngrams: dict[str, Any] = field(default_factory=dict)
-    test: dict[str, float] = field(default_factory=dict)
-    test_confusion: list[list[int]] = field(default_factory=list)
-    test_reliability: dict[str, Any] = field(default_factory=dict)
-    limits: dict[str, Any] = field(default_factory=dict)
-    widget: list[dict[str, Any]] = field(default_factory=list)
-    comparison: dict[str, Any] = field(default_factory=dict)
-    audit: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, float] = field(default_factory=dict)
-    examples: list[dict[str, Any]] = field(default_factory=list)
-    repository: dict[str, Any] = field(default_factory=dict)
-
-    def save(self, folder: Path) -> None:
-        """Write `results.json` into the folder."""
-        save_json(asdict(self), folder / RESULTS_FILE)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> RunResult:
-        """Read a run folder's `results.json`.
-
-        Raises:
-            FileNotFoundError: if the folder has none.
-        """
-        path = Path(folder) / RESULTS_FILE
-        if not path.is_file():
-            raise FileNotFoundError(f"Expected a finished run with {RESULTS_FILE}; found none in {folder}.")
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
-    def summarize(self) -> dict[str, Any]:
-        """What a classifier that starts from here records of it."""
-        train = self.dataset["splits"]["train"]
-        return {
-            "name": self.dataset["name"],
-            "labels": len(self.label_names),
-            "texts": train["rows"],
-            "fingerprint": train["fingerprint"],
-            "protocol": self.request["protocol"],
-            "seed": self.request["seed"],
-            "pretraining": self.request.get("pretraining"),
-        }
-
-    @property
-    def best(self) -> dict[str, Any]:
-        """The row of `epochs` whose weights were kept, with the metrics of the model as kept: with its n-grams."""
-        row = next(row for row in self.epochs if row["epoch"] == self.best_epoch)
-        return row | {split: self.ngrams[split] for split in ("train", "validation") if split in self.ngrams}
-
-    @property
-    def training_seconds(self) -> float:
-        """From raw texts to the trained model, its vocabulary and word vectors included."""
-        return sum(self.timings.get(stage, 0) for stage in TRAINING_STAGES)
-
-    def table(self) -> list[tuple[str, ...]]:
-        """The report's table: a row per split, a column per metric; fractions, and loss in nats.
-
-        Under the report's protocol its own figures follow, where it gives any.
-        """
-        rows = {"train": self.best["train"], "validation": self.best["validation"], "test": self.test}
-        if self.request["protocol"] == "report":
-            for split, metric, value in self.request["dataset"]["reported"]:
-                rows[f"report, {split}"] = {metric: value}
-        cells = [(name, *(f"{row[m]:.4f}" if m in row else "" for m in METRIC_NAMES)) for name, row in rows.items()]
-        return [("split", *METRIC_NAMES), *cells]
+    path = Path(folder) / RESULTS_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no {RESULTS_FILE}: it is not the folder of a finished training.")
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(results, dict):
+        raise ValueError(f"{path} does not hold an object.")
+    return results
 
 
-def render_markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first row is its head."""
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "".join(f"| {' | '.join(cell.strip() for cell in line)} |\n" for line in lines)
+def save_results(results: dict[str, Any], folder: str | Path) -> None:
+    """Write results.json into the folder."""
+    save_json(results, Path(folder) / RESULTS_FILE)
 
 
 def save_json(value: Any, path: Path) -> None:
     """Write JSON so that an interruption leaves the old file or the new one, never a half."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
 
 
 def describe_versions() -> dict[str, str]:
@@ -147,23 +60,137 @@ def describe_versions() -> dict[str, str]:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, threads, and the accelerator if there is one."""
-    import torch
-
-    machine: dict[str, Any] = {
-        "processor": _processor_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-    if torch.cuda.is_available():
-        machine["accelerator"] = torch.cuda.get_device_name()
-    return machine
-
-
-def _processor_name() -> str:
+    """Processor, cores, threads, and the accelerator if there is one."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    names = re.findall(r"^model name\s*: (.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.is_file() else []
+    machine = {"processor": names[0] if names else platform.machine(), "cores": os.cpu_count()}
+    accelerator = {"accelerator": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    return {**machine, "threads": torch.get_num_threads(), **accelerator}
+
+
+def load_recorded_texts() -> list[str]:
+    """The texts that every run records predictions of: 32 of the package's synthetic samples, of no corpus."""
+    texts = []
+    for name in ("reviews", "tweets"):
+        with (SAMPLES / name / "test.jsonl").open(encoding="utf-8") as file:
+            texts += [json.loads(next(file))["text"] for _ in range(RECORDED_PER_SAMPLE)]
+    return texts
+
+
+def compute_predictions(folder: str | Path, texts: list[str]) -> list[dict[str, Any]]:
+    """What the saved model in `folder` says of each text, one at a time.
+
+    Returns:
+        `{"text", "logits": (num_labels,), "attentions": (tokens,)}` per text, to six digits.
+    """
+    classifier = load_classifier(folder)
+    rows = []
+    for text in texts:
+        encoded = classifier.tokenizer(text, truncation=True, return_tensors="pt").to(classifier.model.device)
+        with torch.inference_mode():
+            output = classifier.model(**encoded, output_attentions=True)
+        numbers = {"logits": output.logits[0].tolist(), "attentions": output.attentions[0].tolist()}
+        rows.append({"text": text, **{name: [round(x, 6) for x in row] for name, row in numbers.items()}})
+    return rows
+
+
+def load_examples(labels: list[str]) -> list[str]:
+    """The report's sentences for a model that has the classes of one of its tasks; none for another."""
+    texts: list[str] = json.loads((SAMPLES / "examples.json").read_text(encoding="utf-8")).get(", ".join(labels), [])
+    return texts
+
+
+def record_examples(folder: str | Path, labels: list[str]) -> list[dict[str, Any]]:
+    """Label, score and words with attention weights of `load_examples`, by the saved model."""
+    classifier: Any = load_classifier(folder)
+    if not isinstance(classifier, LstmAttnPipeline):  # a baseline
+        return []
+    texts = load_examples(labels)
+    recorded = []
+    for text, row in zip(texts, classifier(texts, return_attention=True) if texts else [], strict=True):
+        words = [{"word": word["word"], "weight": round(word["weight"], 6)} for word in row["words"]]
+        recorded.append({"text": text, "label": row["label"], "score": round(row["score"], 6), "words": words})
+    return recorded
+
+
+def collect_results(trainer: Any) -> dict[str, Any]:
+    """The record of a finished training, without the test split, from the trainer and the folder it has saved."""
+    args, config, state = trainer.args, trainer.model.config, trainer.state
+    labels = [config.id2label[index] for index in range(config.num_labels)]
+    epochs = collect_epochs(state.log_history)
+    kept = next((row for row in epochs if row["step"] == (state.best_global_step or state.global_step)), {})
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "versions": describe_versions(),
+        "machine": describe_machine(),
+        "world_size": args.world_size,
+        "dataset": {
+            "name": args.dataset_name or Path(args.output_dir).name,
+            "hub_id": args.dataset_name if args.dataset_name and "/" in args.dataset_name else None,
+            "config": args.dataset_config,
+            "language": args.language,
+            "synthetic": bool((trainer.dataset_arguments or {}).get("synthetic")),
+            "arguments": trainer.dataset_arguments,
+            "splits": {name: split for name, split in trainer.splits.items() if split},
+        },
+        "labels": labels,
+        "license": args.license,
+        "problem_type": config.problem_type or "single_label_classification",
+        "model": {**config.to_dict(), "parameters": parameters},
+        "tokenizer": {"model_max_length": getattr(trainer.processing_class, "model_max_length", None)},
+        "training": {
+            "recipe": args.recipe,
+            "seed": args.seed,
+            "precision": precision,
+            "arguments": describe_arguments(args),
+            "seconds": trainer.record.seconds,
+            "origin": trainer.origin,
+        },
+        "epochs": epochs,
+        "best_step": state.best_global_step or state.global_step,
+        "metric_for_best_model": args.metric_for_best_model,
+        "temperature": getattr(config, "calibration_temperature", None),
+        "metrics": {name: kept[name] for name in ("train", "validation") if name in kept},
+        "predictions": compute_predictions(args.output_dir, load_recorded_texts()),
+        "examples": record_examples(args.output_dir, labels),
+    }
+
+
+def collect_epochs(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Metrics of each evaluation during training: {"epoch", "step", "train", "validation"}."""
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in log_history:
+        for split, prefix in (("train", "train_"), ("validation", "eval_")):
+            if f"{prefix}loss" in entry and "train_runtime" not in entry:
+                row = rows.setdefault(entry["step"], {"epoch": entry["epoch"], "step": entry["step"]})
+                row[split] = select_metrics(entry, prefix)
+    return list(rows.values())
+
+
+def select_metrics(metrics: dict[str, float], prefix: str) -> dict[str, float]:
+    """The metrics with a prefix, without it; no timings, and not what early stopping alone asks for."""
+    left_out = ("runtime", "samples_per_second", "steps_per_second", "preparation_time", "predicted_classes")
+    return {
+        name.removeprefix(prefix): value
+        for name, value in metrics.items()
+        if name.startswith(prefix) and not name.endswith(left_out)
+    }
+
+
+def describe_arguments(args: Any) -> dict[str, Any]:
+    """The arguments that differ from transformers' defaults, without where and how the run was shown and stored."""
+    from transformers import TrainingArguments
+
+    # Not those of an instance: making one resets the state of the accelerator.
+    defaults = {field.name: field.default for field in fields(TrainingArguments)}
+    hidden = ("output_dir", "disable_tqdm", "resume_from_checkpoint", "report_to", "project", "run_name", "recipe")
+    return {
+        name: value
+        for name, value in args.to_dict().items()
+        if value != defaults.get(name)
+        and value is not None
+        and name not in hidden
+        and not name.startswith(("hub_", "push_to", "logging_", "accelerator_"))
+    }

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import re
 import statistics
 from collections.abc import Iterable, Sequence
@@ -196,28 +195,34 @@ NORMALIZATION_RULES: dict[str, NormalizationRule] = {
 }
 
 
-def build_tokenizer(
+def train_tokenizer(
     texts: Iterable[str],
     *,
-    rules: Sequence[str] = ("html_breaks",),
+    normalization: Sequence[str] = ("html_breaks",),
     min_frequency: int = 5,
-    max_length: int | str = "mean",
-    truncation_side: str = "right",
+    max_length: int | str = 1024,
 ) -> PreTrainedTokenizerFast:
     """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts`.
 
-    `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order.
-    `rules` names entries of NORMALIZATION_RULES. `max_length`, in tokens, becomes `model_max_length`: a number, "mean"
-    (of `texts`, rounded; the default), or a percentile such as "p95"; longer texts lose words on `truncation_side`. The
+    `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order. The
     strings "[PAD]" and "[UNK]" in a text are ordinary text.
 
-    Raises ValueError for unknown rules, a `max_length` of another form, or no texts to measure.
+    Args:
+        texts: What to learn the vocabulary from: the training texts, and no others.
+        normalization: Names of `NORMALIZATION_RULES`.
+        min_frequency: How often `texts` must contain a word.
+        max_length: Tokens kept of a text, the first ones (`model_max_length`): a number, or "mean" for the mean length
+            of `texts`, rounded.
+
+    Raises:
+        ValueError: for an unknown rule, another `max_length`, or no texts to measure.
     """
     from transformers import PreTrainedTokenizerFast
 
-    _check_max_length(max_length)
+    if max_length != "mean" and not (isinstance(max_length, int) and max_length >= 1):
+        raise ValueError(f"max_length is {max_length!r}; pass a number of tokens, or 'mean'.")
     texts = list(texts)
-    backend = _build_backend(rules)
+    backend = _build_backend(normalization)
     trainer = WordLevelTrainer(
         vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
     )
@@ -227,21 +232,12 @@ def build_tokenizer(
         pad_token=PAD_TOKEN,
         unk_token=UNK_TOKEN,
         padding_side="right",
-        truncation_side=truncation_side,
+        truncation_side="right",
         model_input_names=["input_ids", "attention_mask"],
-        model_max_length=_compute_max_length(max_length, backend, texts),
+        model_max_length=_compute_mean_length(backend, texts) if isinstance(max_length, str) else max_length,
         clean_up_tokenization_spaces=False,
         split_special_tokens=True,  # in transformers' words; a text cannot smuggle padding in
     )
-
-
-def set_length(
-    tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], max_length: int | str, truncation_side: str
-) -> None:
-    """Give a tokenizer the `max_length` and `truncation_side` that `build_tokenizer` would, and keep its vocabulary."""
-    _check_max_length(max_length)
-    tokenizer.model_max_length = _compute_max_length(max_length, tokenizer.backend_tokenizer, list(texts))
-    tokenizer.truncation_side = truncation_side
 
 
 def split_words(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> list[list[str]]:
@@ -267,13 +263,11 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> No
     config_path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _build_backend(rules: Sequence[str]) -> Tokenizer:
-    unknown = [name for name in rules if name not in NORMALIZATION_RULES]
+def _build_backend(normalization: Sequence[str]) -> Tokenizer:
+    unknown = [name for name in normalization if name not in NORMALIZATION_RULES]
     if unknown:
-        raise ValueError(
-            f"Expected rules among {', '.join(NORMALIZATION_RULES)}; found {', '.join(unknown)}. Correct the name."
-        )
-    chosen = [rule for name, rule in NORMALIZATION_RULES.items() if name in rules]
+        raise ValueError(f"Unknown rule {', '.join(unknown)}; choose among {', '.join(NORMALIZATION_RULES)}.")
+    chosen = [rule for name, rule in NORMALIZATION_RULES.items() if name in normalization]
     replacements = [pair for rule in chosen for pair in rule.replacements]
     tokens = [*(rule.token for rule in chosen if rule.token), *TOKENS]
     # White space fails at once on the first condition, instead of after every kind of token has been tried.
@@ -287,34 +281,9 @@ def _build_backend(rules: Sequence[str]) -> Tokenizer:
     return backend
 
 
-def _check_max_length(max_length: int | str) -> None:
-    valid = max_length >= 1 if isinstance(max_length, int) else re.fullmatch(r"mean|p([1-9]\d?|100)", max_length)
-    if not valid:
-        raise ValueError(
-            f"Expected max_length as a number of tokens, 'mean', or a percentile such as 'p95'; found {max_length!r}. "
-            "Pass one of the three."
-        )
-
-
-def _compute_max_length(max_length: int | str, backend: Tokenizer, texts: Sequence[str]) -> int:
-    if isinstance(max_length, int):
-        return max_length
+def _compute_mean_length(backend: Tokenizer, texts: Sequence[str], batch_size: int = 1000) -> int:
+    """Mean tokens per text, at least 1; in batches, because an encoding takes some hundred bytes per token."""
     if not texts:
-        raise ValueError(
-            f"Expected at least one text to measure max_length={max_length!r}; found none. Pass texts, or a number."
-        )
-    lengths = sorted(_compute_lengths(backend, texts))
-    if max_length == "mean":
-        length = round(statistics.fmean(lengths))
-    else:  # the shortest length that this share of the texts does not exceed
-        length = lengths[math.ceil(len(lengths) * int(max_length[1:]) / 100) - 1]
-    return max(1, length)
-
-
-def _compute_lengths(backend: Tokenizer, texts: Sequence[str], batch_size: int = 1000) -> list[int]:
-    """Tokens per text; in batches, because an encoding takes some hundred bytes per token."""
-    return [
-        len(encoding)
-        for start in range(0, len(texts), batch_size)
-        for encoding in backend.encode_batch_fast(texts[start : start + batch_size])
-    ]
+        raise ValueError("max_length is 'mean', and there are no texts to measure; pass texts, or a number.")
+    batches = (texts[start : start + batch_size] for start in range(0, len(texts), batch_size))
+    return max(1, round(statistics.fmean(len(row) for batch in batches for row in backend.encode_batch_fast(batch))))

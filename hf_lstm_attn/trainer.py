@@ -1,205 +1,322 @@
-"""The stock Trainer with this package's data, metrics and number formats, and evaluation with it."""
+"""LstmAttnTrainer: the stock Trainer that takes raw texts and labels, and leaves a folder ready to publish."""
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from functools import partial
+import inspect
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import (
-    DataCollatorWithPadding,
-    EvalPrediction,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy, PredictionOutput
 
-from .adversarial import AdversarialTrainer, is_labelled
-from .callbacks import ProgressBar
-from .fine_tuning import lower_encoder_rates
-from .memory import keep_freed_memory
-from .metrics import build_metrics
-from .results import METRIC_NAMES
+from .calibration import compute_reliability, fit_temperature
+from .callbacks import AveragedWeights, EarlyStopping, EpochReport, Progress, RunRecord, is_whole, list_checkpoints
+from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model
+from .metrics import METRICS, compute_metrics, confusion_matrix
+from .results import collect_results, save_results, select_metrics
+from .tokenization import save_tokenizer
+from .training_args import LstmAttnTrainingArguments
 
-
-class Precision(NamedTuple):
-    """Number format of training: `float32`, `bfloat16` or `float16`, and why."""
-
-    name: str
-    reason: str
+TRAIN_ROWS_EVALUATED = 2_500
 
 
-def choose_precision(low_precision: bool = True) -> Precision:
-    """bfloat16, else float16, on a GPU; bfloat16 on a CPU with instructions for it; float32 otherwise."""
-    if not low_precision:
-        return Precision("float32", "low precision was declined")
-    if torch.cuda.is_available():
-        name = torch.cuda.get_device_name()
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Precision("bfloat16", f"{name} computes in bfloat16")
-        return Precision("float16", f"{name} has no bfloat16")
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    for instructions in ("amx_bf16", "avx512_bf16"):
-        if capabilities.get(instructions):
-            return Precision("bfloat16", f"the CPU has {instructions}")
-    return Precision("float32", "the CPU has no bfloat16 instructions")
+class LstmAttnTrainer(Trainer):
+    """`transformers.Trainer` for classifiers of texts. Everything stock works as it does there; new are:
 
+    - `train_dataset` and `eval_dataset` may have the raw columns `text` and `label` (names, class ids, or soft labels:
+      a list of num_labels probabilities). A model whose classes differ from the data's gets a new head.
+    - Metrics, averaged weights, early stopping, class-balanced loss and the number of epochs come from
+      `LstmAttnTrainingArguments`; `compute_metrics` and `compute_loss_func` of one's own win.
+    - After `train()`, `args.output_dir` holds the best model, its tokenizer, code, results.json, figures and card;
+      `evaluate(rows, metric_key_prefix="test")` adds the test split's figures. `push_to_hub(license=...)` pushes that.
 
-def build_arguments(output_dir: Path, precision: Precision, seed: int = 42, **fields: Any) -> TrainingArguments:
-    """The stock `TrainingArguments` of every run and evaluation here; `fields` come on top."""
-    on_cpu = not torch.accelerator.is_available()
-    return TrainingArguments(
-        output_dir=str(output_dir),
-        seed=seed,
-        bf16=precision.name == "bfloat16",
-        fp16=precision.name == "float16",
-        use_cpu=on_cpu,  # bf16 on a CPU needs it said
-        dataloader_pin_memory=not on_cpu,
-        train_sampling_strategy="group_by_length",
-        per_device_eval_batch_size=128,
-        report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
-        **fields,
-    )
+    Args:
+        model, args, train_dataset, eval_dataset, processing_class, ...: As in `Trainer`.
+        dataset_arguments: What `load_data` was called with, for results.json: `evaluate` rebuilds the splits by it.
+        origin: What the model started from and was taught by, for results.json and the card.
 
-
-def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Columns text, label -> input_ids, labels; texts cut at the tokenizer's `model_max_length`."""
-
-    def encode_batch(rows: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-        ids = tokenizer(rows["text"], truncation=True, return_attention_mask=False)["input_ids"]
-        return {"input_ids": ids, "labels": rows["label"]}
-
-    return dataset.map(
-        encode_batch, batched=True, remove_columns=dataset.column_names, keep_in_memory=True, load_from_cache_file=False
-    )
-
-
-def build_balanced_loss(train_labels: Sequence[int], num_labels: int) -> Callable[..., torch.Tensor]:
-    """Cross entropy with the training log-prior added to the logits (Menon et al. 2021, "Long-tail learning via logit
-    adjustment"): the bare logits then suit classes of equal weight, which is what macro-recall counts.
-
-    Under evaluation (no gradients) it is the plain cross entropy of the bare logits.
+    Raises:
+        TypeError: unless `args` are `LstmAttnTrainingArguments`.
+        ValueError: for data without texts, or labels that do not fit.
     """
-    counts = np.bincount(train_labels, minlength=num_labels)
-    log_prior = torch.tensor(np.log(np.maximum(counts, 1) / counts.sum()), dtype=torch.float32)
 
-    def compute_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        logits = outputs["logits"].float()  # (batch, num_labels)
-        if torch.is_grad_enabled():
-            logits = logits + log_prior.to(logits.device)
-        return _average_cross_entropy(logits, labels)
+    def __init__(
+        self,
+        model: PreTrainedModel | None = None,
+        args: LstmAttnTrainingArguments | None = None,
+        data_collator: Any = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        *,
+        model_init: Callable[..., PreTrainedModel] | None = None,
+        dataset_arguments: dict[str, Any] | None = None,
+        origin: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        args = args or LstmAttnTrainingArguments("trainer_output")
+        if not isinstance(args, LstmAttnTrainingArguments):
+            raise TypeError("args must be LstmAttnTrainingArguments, which take every field of TrainingArguments.")
+        if eval_dataset is None:
+            args.eval_strategy, args.load_best_model_at_end = IntervalStrategy.NO, False
+        names = find_labels(train_dataset)
 
-    return compute_loss
+        def prepare(trial: Any = None) -> PreTrainedModel:
+            """The model, or a new one for a trial, with the data's classes and the tokenizer's length."""
+            if model_init is None:
+                return match_model(model, names, processing_class)
+            made = model_init(trial) if inspect.signature(model_init).parameters else model_init()
+            return match_model(made, names, processing_class)
 
+        config = prepare().config
+        self.dataset_arguments, self.origin = dataset_arguments, origin
+        self.results: dict[str, Any] = {}
+        self.splits = {"train": describe_split(train_dataset, list_labels(config))}
+        if not isinstance(eval_dataset, dict):
+            self.splits["validation"] = describe_split(eval_dataset, list_labels(config))
+        self.scored: tuple[np.ndarray, np.ndarray] | None = None  # logits and labels of the last evaluation
+        keep_end = args.truncation_mode == "keep_end"
+        train_rows = encode(train_dataset, processing_class, config, max_length=args.max_length, keep_end=keep_end)
+        kwargs["compute_metrics"] = kwargs.get("compute_metrics") or self._compute_metrics
+        kwargs["compute_loss_func"] = kwargs.get("compute_loss_func") or build_loss(args, train_rows, config)
+        kwargs["model_init"] = prepare if model_init else None
+        eval_rows = encode(eval_dataset, processing_class, config)
+        super().__init__(model, args, data_collator, train_rows, eval_rows, processing_class, **kwargs)
+        self.loss_is_scaled_for_ga = False  # every loss here is the mean of its own batch
+        if args.epochs_left_open and isinstance(train_rows, Dataset):
+            tokens = sum(map(len, train_rows["input_ids"]))
+            args.num_train_epochs = min(max(round(args.MIN_TOKENS / max(tokens, 1)), 3), 20)
+        self._add_callbacks()
 
-def compute_labelled_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-    """Mean cross entropy over labelled rows: (batch,) class ids or (batch, num_labels) probabilities; 0 without any."""
-    return _average_cross_entropy(outputs["logits"].float(), labels)
+    def _add_callbacks(self) -> None:
+        args = self.args
+        self.averages = AveragedWeights(args.ema_decay) if args.ema_decay is not None else None
+        self.record = RunRecord(self.splits["train"].get("fingerprint"))
+        self.remove_callback(PrinterCallback)
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(Progress())
+        for callback in (self.averages, self.record, EpochReport()):
+            if callback is not None:
+                self.add_callback(callback)
+        if args.early_stopping_patience is not None and args.load_best_model_at_end:
+            self.add_callback(EarlyStopping(args.early_stopping_patience))
 
+    # ------------------------------------------------------------------------------------------------- training
 
-def _average_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean over labelled rows; 0 without any."""
-    return nn.functional.cross_entropy(logits, labels, reduction="sum") / is_labelled(labels).sum().clamp(min=1)
+    def train(self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any) -> Any:
+        """As in `Trainer`; `args.resume_from_checkpoint` counts too, and `True` means the newest whole checkpoint.
 
+        Raises:
+            ValueError: to resume without a checkpoint, or one of other data; when the loss is not finite.
+        """
+        if resume_from_checkpoint is None:
+            resume_from_checkpoint = self.args.resume_from_checkpoint
+        checkpoint = {"true": True, "false": None}.get(str(resume_from_checkpoint).lower(), resume_from_checkpoint)
+        if checkpoint:
+            folder = Path(self.args.output_dir)
+            candidates = list_checkpoints(folder) if checkpoint is True else [Path(checkpoint)]
+            checkpoint = str(self._prepare_to_resume(candidates))
+        output = super().train(resume_from_checkpoint=checkpoint, trial=trial, **kwargs)
+        if trial is None:
+            self._finish()
+        return output
 
-def build_trainer(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    arguments: TrainingArguments,
-    *,
-    train_dataset: Dataset | None = None,
-    eval_dataset: Dataset | dict[str, Dataset] | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
-    loss: Callable[..., torch.Tensor] | None = None,
-    adversarial_radius: float | None = None,
-    virtual_adversarial_radius: float | None = None,
-    entropy_weight: float = 0.0,
-    encoder_learning_rate: float | None = None,
-) -> Trainer:
-    """A stock `Trainer` over encoded datasets, with this package's metrics and a quiet log.
+    def _prepare_to_resume(self, candidates: list[Path]) -> Path:
+        """The first whole checkpoint of the candidates."""
+        whole = [path for path in candidates if is_whole(path, with_raw_weights=self.averages is not None)]
+        if not whole:
+            raise ValueError(f"There is no whole checkpoint to resume from in {self.args.output_dir}.")
+        self.record.resume(whole[0])
+        state = json.loads((whole[0] / "trainer_state.json").read_text(encoding="utf-8"))
+        if state["stateful_callbacks"].get("TrainerControl", {}).get("args", {}).get("should_training_stop"):
+            self.args.max_steps = state["global_step"]  # it had ended, early perhaps: nothing is left to train
+        if self.averages is not None:
+            self.averages.resume_from = whole[0]
+        return whole[0]
 
-    A training set with rows labelled `UNLABELLED` needs a `loss` that stays finite in a batch of them alone.
-    """
-    keep_freed_memory()
-    metrics = build_metrics(model.config.num_labels)
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """As in `Trainer`; a loss that is not finite ends training."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise ValueError(f"The loss became {loss.item()} after step {self.state.global_step}; lower learning_rate.")
+        return loss
 
-    def compute_metrics(evaluated: EvalPrediction) -> dict[str, float]:
-        predictions = np.asarray(evaluated.predictions).argmax(-1)  # (examples,)
-        return metrics.compute(predictions=predictions, references=evaluated.label_ids)
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """What is evaluated and saved is the average of the weights."""
+        is_due = self.control.should_evaluate or self.control.should_save
+        with self.averages.averaged(self.model) if self.averages and is_due else nullcontext():
+            super()._maybe_log_save_evaluate(*args, **kwargs)
 
-    trainer_class: Callable[..., Trainer] = Trainer
-    if adversarial_radius is not None or virtual_adversarial_radius is not None or entropy_weight:
-        trainer_class = partial(
-            AdversarialTrainer,
-            adversarial_radius=adversarial_radius,
-            virtual_adversarial_radius=virtual_adversarial_radius,
-            entropy_weight=entropy_weight,
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """As in `Trainer`; of checkpoints whose metric ties, the one with the lower loss is the best."""
+        is_best = super()._determine_best_metric(metrics, trial)
+        name = self.args.metric_for_best_model or ""
+        value = metrics.get(name if name.startswith("eval_") else f"eval_{name}")
+        if not is_best and value is not None and value == self.state.best_metric and self.state.best_global_step:
+            losses = {row["step"]: row["eval_loss"] for row in self.state.log_history if "eval_loss" in row}
+            is_best = metrics["eval_loss"] < losses.get(self.state.best_global_step, -np.inf)
+            if is_best:
+                self.state.best_global_step = self.state.global_step
+        return is_best
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.averages is not None and self.args.should_save:
+            folder = Path(self._get_output_dir(trial=trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            self.averages.save(folder, self.model)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """As in `Trainer`, without the pickle of arguments, and with a tokenizer that transformers 4 loads too."""
+        super()._save(output_dir, state_dict)
+        folder = Path(output_dir or self.args.output_dir)
+        if self.args.should_save:
+            (folder / "training_args.bin").unlink(missing_ok=True)
+            if self.processing_class is not None:
+                save_tokenizer(self.processing_class, folder)
+
+    # ----------------------------------------------------------------------------------------------- evaluation
+
+    def _compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        logits, labels = np.asarray(prediction.predictions, dtype=np.float32), np.asarray(prediction.label_ids)
+        if self.model.config.problem_type == "multi_label_classification":
+            return {}
+        if labels.ndim == 2:
+            labels = labels.argmax(-1)
+        self.scored = logits, labels
+        metrics = compute_metrics(logits, labels)
+        return {name: metrics[name] for name in METRICS} | {"predicted_classes": len(np.unique(logits.argmax(-1)))}
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """As in `Trainer`, on raw columns too. With the prefix "test" the figures are added to results.json."""
+        rows = encode(eval_dataset, self.processing_class, self.model.config)
+        if self.is_in_train and metric_key_prefix == "eval" and self.args.eval_on_train:
+            self._evaluate_on_train()
+        metrics = super().evaluate(rows, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
+        if metric_key_prefix == "test" and self.results and self.is_world_process_zero():
+            self.splits["test"] = describe_split(eval_dataset, list_labels(self.model.config))
+            self._record_test(metrics)
+        return metrics
+
+    def _evaluate_on_train(self) -> None:
+        if not isinstance(self.train_dataset, Dataset):
+            return
+        sample = self.train_dataset.select(range(min(len(self.train_dataset), TRAIN_ROWS_EVALUATED)))
+        output = self.evaluation_loop(self.get_eval_dataloader(sample), "Training rows", metric_key_prefix="train")
+        self.log({name: value for name, value in output.metrics.items() if not name.endswith("_time")})
+
+    def predict(
+        self, test_dataset: Any, ignore_keys: list[str] | None = None, metric_key_prefix: str = "test"
+    ) -> PredictionOutput:
+        """As in `Trainer`, on raw columns too; rows come back in their own order."""
+        rows = encode(test_dataset, self.processing_class, self.model.config)
+        order = np.arange(len(rows))
+        if isinstance(rows, Dataset):  # read longest first, so that little is padding
+            order = np.argsort([-len(ids) for ids in rows["input_ids"]], kind="stable")
+            rows = rows.select(order)
+        strategy, self.args.train_sampling_strategy = self.args.train_sampling_strategy, "sequential"
+        try:
+            output = super().predict(rows, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
+        finally:
+            self.args.train_sampling_strategy = strategy
+        places = np.argsort(order)
+        labels = None if output.label_ids is None else np.asarray(output.label_ids)[places]
+        return PredictionOutput(np.asarray(output.predictions)[places], labels, output.metrics)
+
+    # --------------------------------------------------------------------------------------------------- results
+
+    def _finish(self) -> None:
+        """Calibrate the kept weights, and write model, results, figures and card."""
+        config = self.model.config
+        if (
+            self.args.calibrate
+            and isinstance(self.eval_dataset, Dataset)
+            and hasattr(config, "calibration_temperature")
+        ):
+            output = self.predict(self.eval_dataset, metric_key_prefix="validation")
+            if output.label_ids is not None and np.ndim(output.label_ids) == 1:
+                config.calibration_temperature = fit_temperature(output.predictions, output.label_ids)
+        self.save_model()
+        if self.is_world_process_zero():
+            self.results = collect_results(self)
+            self._write_results()
+        self.accelerator.wait_for_everyone()
+        if self.args.push_to_hub:
+            self.push_to_hub()
+
+    def _record_test(self, metrics: dict[str, float]) -> None:
+        """Add the figures of the test split to the results."""
+        self.results["dataset"]["splits"]["test"] = self.splits["test"]
+        self.results["metrics"]["test"] = select_metrics(metrics, "test_")
+        if self.scored is not None:
+            logits, labels = self.scored
+            temperature = self.model.config.calibration_temperature
+            reliability = {"as trained": compute_reliability(logits, labels)}
+            if temperature is not None:
+                reliability["calibrated"] = compute_reliability(logits, labels, temperature)
+            confusion = confusion_matrix(logits.argmax(-1), labels, logits.shape[-1])
+            self.results["confusion"] = {"test": confusion.tolist()}
+            self.results["reliability"] = {"test": reliability}
+        self._write_results()
+
+    def _write_results(self) -> None:
+        """Results first: a figure that fails costs a warning."""
+        from .hub import save
+        from .model_card import save_figures
+
+        save_results(self.results, self.args.output_dir)
+        save_figures(self.results, self.args.output_dir)
+        self.create_model_card()
+        save(self.args.output_dir)
+
+    def create_model_card(self, *args: Any, license: str | None = None, **kwargs: Any) -> None:
+        """Write README.md from the results; stock arguments but `license` are without effect."""
+        from .model_card import save_card
+
+        if self.results and self.is_world_process_zero():
+            save_card(self.results, self.args.output_dir, repo_id=self.args.hub_model_id, license=license)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Nothing: a run is pushed whole, at its end, in one commit."""
+
+    def push_to_hub(
+        self,
+        commit_message: str = "End of training",
+        blocking: bool = True,
+        token: str | None = None,
+        revision: str | None = None,
+        private: bool | None = None,
+        license: str | None = None,
+        **kwargs: Any,
+    ) -> str | None:
+        """Push `args.output_dir` as it stands to `args.hub_model_id`, in one commit.
+
+        Returns:
+            The address of the repository; None in processes other than the first.
+
+        Raises:
+            ValueError: without a license, here or in `args`, or before training.
+            OSError: if the Hub cannot be reached or refuses.
+        """
+        from .hub import push
+
+        if not self.is_world_process_zero():
+            return None
+        return push(
+            self.args.output_dir,
+            self.args.hub_model_id or Path(self.args.output_dir).name,
+            license=license or self.args.license,
+            private=self.args.hub_private_repo if private is None else private,
+            revision=revision or self.args.hub_revision,
+            token=token or self.args.hub_token,
+            commit_message=commit_message,
         )
-    trainer = trainer_class(
-        model=model,
-        args=arguments,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        train_dataset=train_dataset,
-        eval_dataset=eval_dataset,
-        processing_class=tokenizer,
-        compute_metrics=compute_metrics,
-        compute_loss_func=loss,
-        callbacks=list(callbacks),
-    )
-    if encoder_learning_rate is not None:
-        lower_encoder_rates(trainer.create_optimizer(), model, encoder_learning_rate)
-    trainer.loss_is_scaled_for_ga = False  # every loss here is the mean of its own batch
-    trainer.remove_callback(PrinterCallback)
-    if trainer.pop_callback(ProgressCallback) is not None:
-        trainer.add_callback(ProgressBar)
-    return trainer
-
-
-def predict_logits(trainer: Trainer, encoded: Dataset, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """Logits (examples, num_labels), labels (examples,) and metrics of a split.
-
-    Rows keep the data set's order. They are read longest first, so that little is padding.
-    """
-    order = np.argsort([-len(ids) for ids in encoded["input_ids"]], kind="stable")
-    strategy, trainer.args.train_sampling_strategy = trainer.args.train_sampling_strategy, "sequential"
-    try:
-        output = trainer.predict(encoded.select(order), metric_key_prefix=name)
-    finally:
-        trainer.args.train_sampling_strategy = strategy
-    places = np.argsort(order)
-    logits, labels = np.asarray(output.predictions)[places], np.asarray(output.label_ids)[places]
-    return logits, labels, select_metrics(output.metrics, name)
-
-
-def predict_dataset(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
-) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """`predict_logits` of a model on columns text, label; leaves the model in evaluation mode."""
-    view = copy(model.eval())  # same weights: the Trainer wraps its model's forward in autocast for good
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = build_arguments(Path(folder), precision or choose_precision())
-        return predict_logits(build_trainer(view, tokenizer, arguments), encode(dataset, tokenizer), "eval")
-
-
-def evaluate_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset, precision: Precision | None = None
-) -> dict[str, float]:
-    """Loss, accuracy, precision, recall, F1 and macro-recall of a model on columns text, label."""
-    return predict_dataset(model, tokenizer, dataset, precision)[2]
-
-
-def select_metrics(metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
-    """The metrics of `METRIC_NAMES` from among the Trainer's, without their prefix."""
-    return {name: metrics[f"{prefix}_{name}"] for name in METRIC_NAMES}

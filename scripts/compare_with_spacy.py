@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 import spacy
 from tokenizers import Tokenizer
 
-from hf_lstm_attn.tokenization import NORMALIZATION_RULES, build_tokenizer
+from hf_lstm_attn.tokenization import NORMALIZATION_RULES, train_tokenizer
 
 SEED = 0
 ROUNDS = 5
@@ -55,7 +55,7 @@ def load_texts(folder: Path, config: str | None, split: str, rows: int) -> list[
     root = folder / config if config else folder
     paths = sorted(root.rglob(f"{split}-*.parquet"))
     if not paths:
-        raise FileNotFoundError(f"Expected {split}-*.parquet in {root}; found none. Pass --config and --split.")
+        raise FileNotFoundError(f"There is no {split}-*.parquet in {root}. Choose with --config and --split.")
     texts = [text for path in paths for text in pq.read_table(path, columns=["text"])["text"].to_pylist()]
     random.Random(SEED).shuffle(texts)
     for pattern, replacement in NORMALIZATION_RULES["html_breaks"].replacements:
@@ -120,7 +120,7 @@ def main() -> None:
     os.environ["RAYON_NUM_THREADS"] = "1"
 
     texts = load_texts(arguments.folder, arguments.config, arguments.split, arguments.rows)
-    backend = build_tokenizer(texts, rules=()).backend_tokenizer
+    backend = train_tokenizer(texts, normalization=()).backend_tokenizer
     comparison = compute_comparison(texts, backend)
     print(f"Texts      {len(texts):,}")
     print(f"Tokens     {comparison.spacy_tokens:,} by spaCy {spacy.__version__}, {comparison.tokens:,} by this package")

@@ -220,7 +220,7 @@ def main() -> None:
         differing = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
         if differing:
             names = ", ".join(map(str, differing))
-            sys.exit(f"Expected what the banks give; found other bytes in {names}. Run without --check.")
+            sys.exit(f"The banks give other bytes than {names}. Run without --check.")
         return
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; threads that wait for each other cost more
 
 import pytest
 import torch
-from loopback_hub import WRITER, LoopbackHub, connect
 from transformers import PreTrainedTokenizerFast
 
-from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification, build_tokenizer, save_tokenizer, train
-from hf_lstm_attn.packaging import build_repository
-from hf_lstm_attn.recipes import Recipe
+import hf_lstm_attn.inference  # noqa: F401 the Auto classes know the models by it
+from hf_lstm_attn.configuration_lstm_attn import LstmAttnConfig
+from hf_lstm_attn.modeling_lstm_attn import LstmAttnForSequenceClassification
+from hf_lstm_attn.pipeline_lstm_attn import LstmAttnPipeline
+from hf_lstm_attn.tokenization import save_tokenizer, train_tokenizer
 
 SHARED = Path(__file__).parents[2] / "shared"
 TEXTS = ["a fine film , truly fine", "a dull film", "fine acting in a dull , dull plot", "not fine"]
@@ -30,29 +32,29 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    """An empty Hub that this process is logged in to."""
-    with LoopbackHub() as hub, connect(hub, token=WRITER):
-        yield hub
-
-
-@pytest.fixture
 def tokenizer() -> PreTrainedTokenizerFast:
-    return build_tokenizer(TEXTS, min_frequency=1, max_length=50)
+    return train_tokenizer(TEXTS, min_frequency=1, max_length=50)
 
 
 @pytest.fixture
 def model(tokenizer: PreTrainedTokenizerFast) -> LstmAttnForSequenceClassification:
+    """A random model of two classes, in evaluation mode."""
     torch.manual_seed(0)
     config = LstmAttnConfig(
         vocab_size=len(tokenizer),
         embedding_size=8,
         hidden_size=6,
         pooling="attention+max+mean",
+        max_position_embeddings=50,
         id2label={0: "negative", 1: "positive"},
         label2id={"negative": 0, "positive": 1},
     )
     return LstmAttnForSequenceClassification(config).eval()
+
+
+@pytest.fixture
+def classifier(model: LstmAttnForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> LstmAttnPipeline:
+    return LstmAttnPipeline(model=model, tokenizer=tokenizer, task="text-classification")
 
 
 @pytest.fixture
@@ -61,21 +63,4 @@ def model_folder(tmp_path: Path, model: LstmAttnForSequenceClassification, token
     folder = tmp_path / f"model_{tmp_path.name}"
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a tiny model on the sample reviews; not to be changed."""
-    folder = tmp_path_factory.mktemp("finished") / "tiny-run"
-    recipe = Recipe(model={"embedding_size": 8, "hidden_size": 6}, word_vectors=None, max_epochs=1, ngrams=True)
-    train("sample-reviews", folder, recipe=recipe, limit=200, say=lambda line: None)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def repository(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run as it goes to the Hub; not to be changed."""
-    folder = tmp_path_factory.mktemp("repository") / "tiny-repository"
-    build_repository(finished_run, folder, repo_id="you/tiny")
     return folder

@@ -1,76 +1,62 @@
+"""Metrics equal scikit-learn's, and calibration finds the temperature that was put in."""
+
 from __future__ import annotations
 
 import evaluate
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, recall_score
 
-from hf_lstm_attn.metrics import ClassificationMetric, Loss, build_metrics
-
-# Worked out by hand, rows are true classes 0, 1, 2 and columns predicted ones:
-#   0: 2 1 0     1: 0 3 1     2: 1 0 0
-REFERENCES = [0, 0, 0, 1, 1, 1, 1, 2]
-PREDICTIONS = [0, 0, 1, 1, 1, 1, 2, 0]
+from hf_lstm_attn.calibration import compute_reliability, fit_temperature
+from hf_lstm_attn.metrics import ClassificationMetric, compute_metrics, confusion_matrix
 
 
-def test_three_classes_by_hand() -> None:
-    metrics = build_metrics(3).compute(predictions=PREDICTIONS, references=REFERENCES)
-    assert metrics == pytest.approx(
-        {
-            "accuracy": 5 / 8,
-            "precision": (2 / 3 + 3 / 4 + 0) / 3,
-            "recall": (2 / 3 + 3 / 4 + 0) / 3,
-            "f1": (2 / 3 + 3 / 4 + 0) / 3,
-            "macro_recall": (2 / 3 + 3 / 4 + 0) / 3,
-        }
-    )
+@pytest.mark.parametrize("classes", [2, 3, 12])
+def test_equal_scikit_learns(classes: int) -> None:
+    generator = np.random.default_rng(classes)
+    logits, labels = generator.normal(size=(200, classes)), generator.integers(max(classes - 1, 2), size=200)
+    predictions, average = logits.argmax(-1), "binary" if classes == 2 else "macro"
+    names = list(range(classes))
+    scores = precision_recall_fscore_support(labels, predictions, labels=names, average=None, zero_division=0)
+    expected = [scores[i][1] if average == "binary" else scores[i].mean() for i in range(3)]
+    found = compute_metrics(logits, labels)
+    assert [found[name] for name in ("precision", "recall", "f1")] == pytest.approx(expected)
+    assert found["accuracy"] == accuracy_score(labels, predictions)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert found["loss"] == pytest.approx(log_loss(labels, probabilities, labels=names))
+    if classes == 2:
+        assert found["macro_recall"] == pytest.approx(recall_score(labels, predictions, average="macro"))
 
 
-def test_two_classes_score_class_one() -> None:
-    metrics = build_metrics(2).compute(predictions=[1, 1, 0, 1], references=[1, 0, 0, 0])
-    assert metrics == pytest.approx(
-        {"accuracy": 0.5, "precision": 1 / 3, "recall": 1.0, "f1": 0.5, "macro_recall": (1 / 3 + 1) / 2}
-    )
+def test_the_metric_adds_batches_and_combines() -> None:
+    metric = ClassificationMetric(num_labels=2, keep_in_memory=True)
+    for predictions, references in (([0, 1], [0, 1]), ([1, 1], [0, 1])):
+        metric.add_batch(predictions=predictions, references=references)
+    assert metric.compute()["accuracy"] == 0.75
+    combined = evaluate.combine([ClassificationMetric(num_labels=2, keep_in_memory=True)])
+    assert combined.compute(predictions=[0, 1], references=[0, 1])["f1"] == 1.0
 
 
-@pytest.mark.parametrize("num_labels", [2, 3, 5])
-def test_agree_with_scikit_learn(num_labels: int) -> None:
-    sklearn = pytest.importorskip("sklearn.metrics")
-    generator = np.random.default_rng(num_labels)
-    references = generator.integers(0, num_labels, 200)
-    logits = generator.normal(size=(200, num_labels))
-    predictions = logits.argmax(1)
-    average = "binary" if num_labels == 2 else "macro"
-    precision, recall, f1, _ = sklearn.precision_recall_fscore_support(
-        references, predictions, average=average, zero_division=0
-    )
-    expected = {
-        "accuracy": sklearn.accuracy_score(references, predictions),
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "macro_recall": sklearn.balanced_accuracy_score(references, predictions),
-    }
-    assert build_metrics(num_labels).compute(predictions=predictions, references=references) == pytest.approx(expected)
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    loss = Loss().compute(predictions=logits, references=references)["loss"]
-    assert loss == pytest.approx(sklearn.log_loss(references, probabilities), abs=1e-6)
+def test_class_ids_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="predictions"):
+        confusion_matrix([0, 3], [0, 1], 3)
+    with pytest.raises(ValueError, match="2 predictions"):
+        confusion_matrix([0, 1], [0], 2)
 
 
-def test_classes_without_predictions_or_examples_count_as_zero() -> None:
-    metrics = build_metrics(2).compute(predictions=[0, 0], references=[0, 0])
-    assert metrics == {"accuracy": 1.0, "precision": 0.0, "recall": 0.0, "f1": 0.0, "macro_recall": 0.5}
+def test_the_temperature_that_was_put_in_is_found() -> None:
+    generator = np.random.default_rng(0)
+    logits = 2 * generator.normal(size=(5_000, 3))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = np.array([generator.choice(3, p=row) for row in chances])
+    temperature = fit_temperature(3 * logits, labels)
+    assert temperature == pytest.approx(3, rel=0.05)
+    before, after = (compute_reliability(3 * logits, labels, by) for by in (1.0, temperature))
+    assert after["expected_calibration_error"] < 0.02 < before["expected_calibration_error"]
+    assert sum(row["examples"] for row in after["bins"]) == 5_000
 
 
-def test_metrics_combine_and_add_batches_as_those_of_the_hub_do() -> None:
-    combined = evaluate.combine([ClassificationMetric("f1", 3), ClassificationMetric("accuracy", 3)])
-    for start in range(0, len(REFERENCES), 3):
-        combined.add_batch(predictions=PREDICTIONS[start : start + 3], references=REFERENCES[start : start + 3])
-    whole = build_metrics(3).compute(predictions=PREDICTIONS, references=REFERENCES)
-    assert combined.compute() == pytest.approx({name: whole[name] for name in ("f1", "accuracy")})
-
-
-def test_errors_name_what_was_found() -> None:
-    with pytest.raises(ValueError, match=r"0 \.\. 1; found 0 \.\. 2"):
-        build_metrics(2).compute(predictions=[0, 2], references=[0, 1])
-    with pytest.raises(ValueError, match="found 'auc'"):
-        ClassificationMetric("auc", 2)
+def test_no_temperature_where_the_data_cannot_tell_one() -> None:
+    logits = np.array([[3.0, -3.0], [-3.0, 3.0]] * 150)
+    assert fit_temperature(logits, np.array([0, 1] * 150)) is None  # all right: the surer the better
+    assert fit_temperature(logits[:100], np.array([0, 1, 1, 0] * 25)) is None  # too few

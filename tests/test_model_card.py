@@ -1,168 +1,128 @@
 from __future__ import annotations
 
-import copy
+import ast
+import logging
 import re
-import subprocess
-import sys
-from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from huggingface_hub import ModelCard, ModelCardData, metadata_load
-from huggingface_hub.repocard_data import model_index_to_eval_results
+from huggingface_hub import ModelCard, metadata_load
 
-from hf_lstm_attn import Recipe, RunResult, render_card, train
-from hf_lstm_attn.data import DATASETS, find_hub_id, resolve_spec
-from hf_lstm_attn.model_card import escape, find_stored_split
-from hf_lstm_attn.packaging import build_repository
+from hf_lstm_attn.model_card import list_figures, render_card, save_card, save_figures
 
-CARDS = Path(__file__).parents[1] / "model_cards"
-RECIPE = Recipe(model={"embedding_size": 8, "hidden_size": 8}, max_epochs=2, min_frequency=1, word_vectors=None)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "card_run"
-    train("sample-reviews", folder, recipe=RECIPE, limit=60, say=lambda line: None)
-    return folder
+METRICS = {"loss": 0.5, "accuracy": 0.75, "precision": 0.5, "recall": 1.0, "f1": 0.6667, "macro_recall": 0.625}
+INTERVAL = {"mean": 0.25, "low": 0.125, "high": 0.375}
+SPLITS = ("train", "validation", "test")
 
 
 @pytest.fixture
-def result(finished: Path) -> RunResult:
-    return RunResult.load(finished)
-
-
-def test_metadata_is_what_the_hub_reads(result: RunResult, tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(
-        render_card(replace(result, repository={"id": "you/film-mood"})), encoding="utf-8"
-    )
-    metadata = metadata_load(tmp_path / "README.md")
-    assert metadata == ModelCardData(**copy.deepcopy(metadata)).to_dict()
-    assert metadata["license"] == "apache-2.0"
-    assert (metadata["language"], metadata["library_name"]) == ("en", "transformers")
-    assert metadata["pipeline_tag"] == "text-classification"
-    assert "synthetic-data" in metadata["tags"]
-    assert "datasets" not in metadata  # the samples are not on the Hub
-    assert metadata["widget"] == [{"text": row["text"], "output": row["output"]} for row in result.widget]
-    assert len(metadata["widget"]) == 4
-
-
-def test_model_index_has_the_test_metrics(result: RunResult) -> None:
-    data = ModelCard(render_card(replace(result, repository={"id": "you/film-mood"}))).data
-    name, results = model_index_to_eval_results(data.to_dict()["model-index"])
-    assert name == "film-mood"
-    found = {row.metric_name: row.metric_value for row in results}
-    assert found == {
-        "Accuracy": result.test["accuracy"],
-        "F1": result.test["f1"],
-        "Precision": result.test["precision"],
-        "Recall": result.test["recall"],
-        "Macro-recall": result.test["macro_recall"],
+def results() -> dict[str, Any]:
+    """All that a finished run records."""
+    rows = {"rows": 200, "labels": {"negative": 100, "positive": 100}, "fingerprint": "ab12" * 16}
+    scored = {"comprehensiveness": INTERVAL, "sufficiency": INTERVAL, "deletion": [0.9, 0.5]}
+    measured = {"examples": 50, "methods": {"leave_one_out": scored}}
+    reliability = {"expected_calibration_error": 0.1, "bins": [{"confidence": 0.9, "accuracy": 0.8, "examples": 200}]}
+    arguments = {"learning_rate": 0.002, "push_to_hub_token": "hf_secret"}
+    model = {"model_type": "lstm_attn", "vocab_size": 30_000, "embedding_size": 128, "hidden_size": 64}
+    shape = {"num_hidden_layers": 1, "bidirectional": True, "pooling": "attention+max", "max_position_embeddings": 400}
+    examples = [("a gem", "positive", 0.97), ("don't\n---\n```", "negative", 0.6)]
+    words = [{"word": "gem", "weight": 0.75}, {"word": "$x^$", "weight": 0.25}]
+    name = {"name": "imdb", "hub_id": "stanfordnlp/imdb", "language": "en"}
+    origin = {"model_name_or_path": "runs/lm", "perplexity": 60.5, "teachers": ["nb-svm"]}
+    return {
+        "schema_version": 2,
+        "versions": {"python": "3.11.7", "hf_lstm_attn": "0.2.0"},
+        "machine": {"processor": "A CPU", "cores": 2, "threads": 2},
+        "dataset": {**name, "splits": {split: {**rows, "labels": {**rows["labels"]}} for split in SPLITS}},
+        "labels": ["negative", "positive"],
+        "model": {**model, **shape, "parameters": 4_000_000},
+        "training": {"recipe": "default", "seed": 42, "seconds": 90.0, "arguments": arguments, "origin": origin},
+        "epochs": [{"epoch": float(n), "step": 10 * n, "train": METRICS, "validation": METRICS} for n in (1, 2)],
+        "best_step": 20,
+        "metric_for_best_model": "f1",
+        "temperature": 1.25,
+        "metrics": dict.fromkeys(SPLITS, METRICS),
+        "confusion": {"test": [[50, 50], [0, 100]]},
+        "reliability": {"test": {"as trained": reliability, "calibrated": reliability}},
+        "examples": [{"text": text, "label": label, "score": p, "words": words} for text, label, p in examples],
+        "audit": {**measured, "deletion_percentages": [0, 100], "caption": "A caption."},
     }
-    assert {row.dataset_split for row in results} == {"test"}
 
 
-def test_every_figure_shown_was_written_by_the_run(finished: Path, result: RunResult) -> None:
-    shown = set(re.findall(r"\]\((\w+\.png)\)", render_card(result)))
-    assert shown == {path.name for path in finished.glob("*.png")}
-    assert {"architecture.png", "curves.png", "confusion.png", "reliability.png", "heatmap_1.png"} <= shown
+def test_metadata_is_what_the_hub_reads(results: dict[str, Any], tmp_path: Path) -> None:
+    save_card(results, tmp_path, repo_id="you/film-mood", license="mit")
+    data = metadata_load(tmp_path / "README.md")
+    assert (data["license"], data["language"], data["datasets"]) == ("mit", "en", ["stanfordnlp/imdb"])
+    assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
+    assert data["widget"][0] == {"text": "a gem", "output": [{"label": "positive", "score": 0.97}]}
+    (index,) = data["model-index"]
+    found = {metric["name"]: metric["value"] for metric in index["results"][0]["metrics"]}
+    assert (index["name"], found) == ("film-mood", {name: METRICS[name] for name in METRICS if name != "loss"})
+    del results["metrics"]["test"]
+    data = ModelCard(render_card(results)).data.to_dict()
+    assert not {"license", "model-index", "model_name"} & set(data)
+    assert ModelCard(render_card(results | {"license": "cc-by-4.0"})).data.license == "cc-by-4.0"
 
 
-def test_synthetic_data_and_trial_runs_are_called_so(result: RunResult) -> None:
-    card = render_card(result)
-    assert "**Trained on synthetic data.**" in card
-    assert "at most 60 rows" in card
+def test_body_says_what_the_results_say(results: dict[str, Any]) -> None:
+    card = render_card(results, repo_id="you/film-mood")
+    assert "| test | 200 | 0.5000 | 0.7500 |" in card
+    assert "| train | 200 | 100 | 100 | ab12ab12ab12ab12" in card
+    assert "| leave_one_out | 0.250 (0.125 to 0.375) |" in card
+    for part in ("nb-svm", "runs/lm", "60.5", "1.250", "--calibrated", "| learning_rate | 0.002 |", "first 400 tokens"):
+        assert part in card
+    assert "hf-lstm-attn verify you/film-mood" in card
+    assert "hf_secret" not in card
 
 
-def test_figures_of_the_body_are_those_of_the_results(result: RunResult) -> None:
-    card = render_card(result)
-    assert f"| test | 60 | {result.test['loss']:.4f} | {100 * result.test['accuracy']:.2f} |" in card
-    shift = result.limits["probes"]["dialect"]["African-American English"]["shift"]
-    assert f"| {shift:+.3f} |" in card
-    error = result.test_reliability["calibrated"]["expected_calibration_error"]
-    assert f"to {100 * error:.2f} %" in card
-    assert result.dataset["splits"]["train"]["fingerprint"][:16] in card
+@pytest.mark.parametrize("part", ["all", *"versions machine dataset labels model training epochs metrics".split()])
+def test_what_was_not_recorded_is_not_mentioned(results: dict[str, Any], part: str) -> None:
+    card = render_card({"schema_version": 2} if part == "all" else results | {part: None})
+    assert "## Limits" in card
+    assert not re.search(r"None|Undefined|\{\{|\{%", card)
+    assert ".png" not in card or part != "all"
 
 
-def test_comparison_and_audit_come_in_when_they_were_recorded(result: RunResult) -> None:
-    plain = render_card(result)
-    assert "Models compared" not in plain
-    assert "comprehensiveness" not in plain
-    result.comparison = {"models": {"FFNN": {"test": {"accuracy": 0.8125}}, "a|b": {"test": {"loss": 0.5}}}}
-    interval = {"mean": 0.25, "low": 0.125, "high": 0.375}
-    figures = {"comprehensiveness": interval, "sufficiency": interval, "seconds_per_text": 0.0125}
-    result.audit = {"examples": 200, "methods": {"leave_one_out": figures}}
-    card = render_card(result)
-    assert "| FFNN |  | 81.25 |" in card
-    assert "| a&#124;b | 0.5000 |" in card
-    assert "measured on 200 test texts" in card
-    assert "| 0.250 (0.125 to 0.375) | 0.250 (0.125 to 0.375) | 0.0125 |" in card
+def test_results_of_another_schema_are_refused(results: dict[str, Any]) -> None:
+    for other in ({"request": {}}, {**results, "schema_version": 3}):
+        with pytest.raises(ValueError, match="schema version"):
+            render_card(other)
 
 
-def test_python_of_the_card_runs_without_the_package(finished: Path, tmp_path: Path) -> None:
-    build_repository(finished, tmp_path / "card_repository", repo_id="./card_repository")
-    blocks = re.findall(
-        r"```python\n(.*?)```", (tmp_path / "card_repository" / "README.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert len(blocks) == 2
-    code = "import sys; sys.modules['hf_lstm_attn'] = None\n" + "\n".join(blocks)
-    environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PATH": ""}
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert "'label':" in run.stdout
-    assert "'word':" in run.stdout
+def test_hostile_names_stay_text(results: dict[str, Any]) -> None:
+    names = ["a|b <script>alert(1)</script>", "[x](http://y) `c` **d** __e__\n# f \u202e www.z.de"]
+    results["labels"] = names
+    results["dataset"]["name"] = results["training"]["origin"]["model_name_or_path"] = names[1]
+    results["dataset"]["splits"]["test"]["labels"] = dict.fromkeys(names, 1)
+    results["examples"][0] |= {"label": names[0], "text": "\"'$(x)` \n```\n# no\n---\n{{ 1 }}"}
+    card = ModelCard(render_card(results))
+    assert card.data.widget[0]["output"][0]["label"] == names[0]
+    (code,) = re.findall(r"```python\n(.*?)\n```\n", card.text, re.DOTALL)
+    ast.parse(code)
+    prose = re.sub(r"```.*?\n```\n", "", card.text, flags=re.DOTALL)
+    for acting in ("<script>", "](http:", "`c`", "**d**", "__e__", "\u202e", "www.z", "\n# f", "\n# no"):
+        assert acting not in prose
+    assert "| test | 200 | 1 | 1 | ab12" in prose
 
 
-@pytest.mark.parametrize("license_name", ["unknown", ""])
-def test_an_unknown_licence_is_an_error(result: RunResult, license_name: str) -> None:
-    result.request["dataset"]["license"] = license_name
-    with pytest.raises(ValueError, match=r"Expected the licence .* --license"):
-        render_card(result)
+def test_figures_are_drawn_and_one_that_fails_is_a_warning(
+    results: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    results["confusion"]["test"] = [["no number"]]
+    with caplog.at_level(logging.WARNING, "hf_lstm_attn"):
+        save_figures(results, tmp_path)
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == set(list_figures(results)) - {"confusion.png"}
+    assert drawn == {f"{name}.png" for name in "architecture curves reliability heatmap_1 heatmap_2 audit".split()}
+    assert "confusion.png" in caplog.text
+    save_card(results, tmp_path)
+    assert set(re.findall(r"\]\((\w+\.png)\)", (tmp_path / "README.md").read_text(encoding="utf-8"))) == drawn
 
 
-def test_every_data_set_of_the_registry_has_a_licence() -> None:
-    assert "unknown" not in {spec.license for spec in DATASETS.values()}
-
-
-def test_licence_of_own_data_is_told_to_train(tmp_path: Path) -> None:
-    assert resolve_spec(data=tmp_path / "mine.csv").license == "unknown"
-    assert resolve_spec(data=tmp_path / "mine.csv", license="mit").license == "mit"
-
-
-def test_data_set_is_named_as_on_the_hub_only_where_it_is_there(tmp_path: Path) -> None:
-    assert find_hub_id(resolve_spec("imdb", data=tmp_path)) == "stanfordnlp/imdb"
-    assert find_hub_id(resolve_spec(data="someone/reviews")) == "someone/reviews"
-    assert find_hub_id(resolve_spec(data=tmp_path / "imdb.csv")) is None
-    assert find_hub_id(resolve_spec("sample-reviews")) is None
-
-
-def test_strange_label_names_stay_in_their_cells(result: RunResult) -> None:
-    strange = ["a|b <script>alert(1)</script>", "[x](http://y) `c` *d*\n# e"]
-    before = render_card(result)
-    renamed = asdict(result)
-    for split in renamed["dataset"]["splits"].values():
-        split["labels"] = dict(zip(strange, split["labels"].values(), strict=True))
-    renamed |= {"label_names": strange, "widget": []}
-    card = render_card(RunResult(**renamed))
-    body = card.partition("\n---\n")[2]
-    assert "<script>" not in body
-    assert "](http://y)" not in body
-    tables = [[line.count("|") for line in text.splitlines() if line.startswith("| train")] for text in (before, body)]
-    assert tables[0] == tables[1]
-    assert ModelCard(card).data.license == "apache-2.0"
-
-
-def test_escaped_text_is_one_literal_line() -> None:
-    assert escape("a|b\n<i> & `c`") == "a&#124;b &#60;i&#62; &#38; &#96;c&#96;"
-
-
-def test_published_cards_parse_and_name_splits_that_exist() -> None:
-    stored = {"report-lstm-attn-imdb": "train"}
-    for folder in sorted(path.parent for path in CARDS.glob("*/results.json")):
-        result = RunResult.load(folder)
-        data = ModelCard.load(folder / "README.md").data
-        assert data.datasets == [DATASETS[result.dataset["name"]].path]
-        assert find_stored_split(result, "test") == stored.get(folder.name, "test")
-        assert {row.dataset_split for row in data.eval_results} == {stored.get(folder.name, "test")}
+def test_figures_are_bounded_and_few_rows_have_no_reliability(results: dict[str, Any]) -> None:
+    results["examples"] *= 50
+    results["reliability"]["test"]["as trained"]["bins"][0]["examples"] = 199
+    names = list_figures(results)
+    assert len([name for name in names if name.startswith("heatmap")]) == 3
+    assert "reliability.png" not in names

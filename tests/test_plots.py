@@ -3,169 +3,80 @@ from __future__ import annotations
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
-from hf_lstm_attn.plots import (
-    CURVES,
-    plot_ablation,
-    plot_architecture,
-    plot_confusion,
-    plot_curves,
-    plot_heatmap,
-    plot_reliability,
-    save_figure,
-)
+from hf_lstm_attn.plots import CURVES, plot_comparison, plot_confusion, plot_curves, plot_heatmap, save_figure
 
-EPOCHS = [
-    {
-        "epoch": epoch,
-        "train": dict.fromkeys(CURVES, epoch / 10),
-        "validation": dict.fromkeys(CURVES, epoch / 20),
-    }
-    for epoch in (1, 2, 3)
-]
+EPOCHS = [{"epoch": float(n), "validation": dict.fromkeys(CURVES, n / 20)} for n in (1, 2, 3)]
 
 
-def test_curves_show_training_against_validation() -> None:
-    figure = plot_curves(EPOCHS, best_epoch=2, title="reviews")
-    drawn = {axis.get_title(): axis for axis in figure.axes if axis.get_title()}
-    assert list(drawn) == ["Loss", "Accuracy", "Precision", "Recall", "F1"]
-    for axis in drawn.values():
-        lines = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
-        assert lines["train"] == [0.1, 0.2, 0.3]
-        assert lines["validation"] == [0.05, 0.1, 0.15]
-        assert "kept: epoch 2" in lines
+def read_texts(figure: Figure) -> list[str]:
+    """What is written in the first axes."""
+    figure.draw_without_rendering()
+    return [text.get_text().strip() for text in figure.axes[0].texts if text.get_text()]
 
 
-def test_same_figure_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("epochs", [EPOCHS, EPOCHS[1:2], [{**row, "train": row["validation"]} for row in EPOCHS]])
+def test_curves_write_the_kept_epochs_value(epochs: list[dict[str, Any]]) -> None:
+    figure = plot_curves(epochs, best_epoch=2.0, title="reviews")
+    assert read_texts(figure) == ["0.1000"]
+    splits = {"train", "validation"} & set(epochs[0])
+    assert {line.get_label() for line in figure.axes[4].lines} == {*splits, "kept: epoch 2"}
+
+
+def test_confusion_writes_counts_support_and_accuracy(tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
-        save_figure(plot_curves(EPOCHS, best_epoch=2, title="reviews"), tmp_path / name)
+        figure = plot_confusion([[3, 1], [0, 2500]], ["$x^$", "_a_"], title="reviews")
+        save_figure(figure, tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert read_texts(figure) == ["3", "1", "2,500"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["$x^$ (4)", "_a_ (2,500)"]
+    assert figure.get_suptitle() == "reviews: accuracy 100.0 %"
 
 
-def test_confusion_shows_shares_and_counts_of_the_true_class() -> None:
-    figure = plot_confusion([[3, 1], [0, 0]], ["negative", "positive"], title="reviews")
+@pytest.mark.parametrize("classes", [1, 25, 1000])
+def test_confusion_of_many_classes_is_bounded(classes: int) -> None:
+    counts = np.diag(np.full(classes, 10_000))
+    if classes > 25:
+        counts[70, 3] = counts[8, 5] = 7
+    figure = plot_confusion(counts, [f"not_updated_after_cash_or_cheque_{n}" for n in range(classes)], title="")
+    assert len(read_texts(figure)) == (17 if classes > 25 else classes)
+    assert max(figure.get_size_inches()) <= 14
+    if classes > 25:
+        shown = {label.get_text().rpartition("_")[2] for label in figure.axes[0].get_xticklabels()}
+        assert (len(shown), {"70", "3", "8", "5"} - shown) == (15, set())
+        assert "of 1,000 labels" in figure.get_suptitle()
+
+
+def test_heatmap_shades_words_by_their_scores_without_overlap() -> None:
+    words = [f"word{n}" + "y" * (n % 9) for n in range(120)] + ["x" * 300]
+    figure = plot_heatmap(words, [-1.0, 0.0, 1.0] + [0.5] * 118, signed=True, title="Predicted label: positive (97 %)")
+    assert read_texts(figure)[:120] == words[:120]
     axis = figure.axes[0]
-    assert [text.get_text() for text in axis.texts] == ["75.0%\n3", "25.0%\n1", "0.0%\n0", "0.0%\n0"]
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "true")
+    shades = [to_hex(patch.get_facecolor()) for patch in (*axis.patches, *axis.artists)]
+    assert shades[:3] == ["#d55e00", "#ffffff", "#56b4e9"]
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert all(one.x1 < other.x0 or one.y0 > other.y1 for one, other in pairwise(boxes))
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
-def test_architecture_fits_its_boxes() -> None:
-    boxes = [
-        ("Words", "spaCy's rules, 1,234,567 known words", "n"),
-        ("Hidden layer", "weighted mean of all words beside max and mean", "n × 1024"),
-        ("Head", "negative, neutral, positive, mixed, none of the others at all", "5 classes"),
-    ]
-    figure = plot_architecture(boxes, beside="1,234,567 words")
-    figure.draw_without_rendering()
-    axis = figure.axes[0]
-    *frames, below = [patch.get_window_extent() for patch in axis.patches if isinstance(patch, FancyBboxPatch)]
-    *texts, beside = [text for text in axis.texts if text.get_text()]
-    assert len(frames) == len(boxes)
-    assert below.contains(*beside.get_window_extent().min)
-    assert below.contains(*beside.get_window_extent().max)
-    assert [text.get_text() for text in texts[::3]] == [name for name, _, _ in boxes]
-    for number, frame in enumerate(frames):
-        inside = [text.get_window_extent() for text in texts[3 * number : 3 * number + 3]]
-        for box in inside:
-            assert frame.x0 <= box.x0
-            assert box.x1 <= frame.x1
-        for upper, lower in pairwise(inside):
-            assert lower.y1 < upper.y0
-
-
-def test_reliability_shows_accuracy_against_confidence() -> None:
-    values = {
-        "expected_calibration_error": 0.125,
-        "bins": [
-            {"confidence": 0.55, "accuracy": 0.4, "examples": 1},
-            {"confidence": 0.9, "accuracy": 0.8, "examples": 3},
-        ],
-    }
-    figure = plot_reliability({"as trained": values, "calibrated": values}, title="reviews")
-    assert [axis.get_title() for axis in figure.axes] == [
-        "as trained\nexpected calibration error 12.5%",
-        "calibrated\nexpected calibration error 12.5%",
-    ]
-    dots = figure.axes[0].collections[0]
-    assert dots.get_offsets().tolist() == [[0.55, 0.4], [0.9, 0.8]]
-    assert dots.get_sizes()[1] == 3 * dots.get_sizes()[0]
-
-
-def test_ablation_shows_every_seed_and_the_means() -> None:
-    scores = {"default": [91.0, 92.0], "sharp": [90.0]}
-    figure = plot_ablation(scores, reference="default", title="imdb", score_name="F1, %")
-    (axis,) = figure.axes
-    seeds, means, reference = axis.lines
-    assert list(zip(*seeds.get_data(), strict=True)) == [(91.0, 0), (92.0, 0), (90.0, 1)]
-    assert list(zip(*means.get_data(), strict=True)) == [(91.5, 0), (90.0, 1)]
-    assert list(reference.get_xdata()) == [91.5, 91.5]
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["default", "sharp"]
-    assert len(plot_ablation(scores, reference="none", title="", score_name="").axes[0].lines) == 2
-
-
-def draw_heatmap(words: list[str], scores: list[float], *, signed: bool = True) -> Figure:
-    return plot_heatmap(words, scores, signed=signed, title="positive 75.0%", score_name="log-odds", note="a note")
-
-
-def read_cells(figure: Figure) -> dict[str, str]:
-    """Each word drawn and the colour behind the middle of it."""
-    axis = figure.axes[0]
-    (mesh,) = axis.collections[:1]
-    rows, columns = mesh.get_array().shape
-    figure.draw_without_rendering()
-    colours = mesh.get_facecolors().reshape(rows, columns, 4)
-    places = {text.get_text(): text.get_position() for text in axis.texts}
-    return {word: to_hex(colours[int(row), int(column)]) for word, (column, row) in places.items()}
-
-
-def test_heatmap_shades_each_word_by_its_score() -> None:
-    cells = read_cells(draw_heatmap(["not", "a", "gem"], [-2.0, 0.0, 2.0]))
-    assert cells == {"not": "#d55e00", "a": "#ffffff", "gem": "#0072b2"}
-    cells = read_cells(draw_heatmap(["not", "a", "gem"], [0.5, 0.0, 0.25], signed=False))
-    assert cells["not"] == "#009e73"
-    assert cells["a"] == "#ffffff"
-
-
-def test_heatmap_of_400_words_overlaps_nowhere() -> None:
-    words = [f"word{i}" + "y" * (i % 9) for i in range(399)] + ["x" * 300]
-    figure = draw_heatmap(words, [i / 400 for i in range(400)])
-    texts = figure.axes[0].texts
-    assert [text.get_text() for text in texts[:399]] == words[:399]
-    assert texts[399].get_text() == "x" * 15 + "…" + "x" * 15
-    assert figure.get_figwidth() < 11
-    figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in texts]
-    frame = figure.axes[0].get_window_extent()
-    for one, other in pairwise(boxes):
-        assert one.x1 < other.x0 or other.y1 < one.y0
-    assert all(frame.x0 - 1 <= box.x0 and box.x1 <= frame.x1 + 1 for box in boxes)
-
-
-def test_heatmap_runs_from_right_to_left_where_the_text_does() -> None:
-    for words in (["שלום", "עולם", "gem"], ["gem", "שלום", "עולם"]):
-        figure = draw_heatmap(words, [0.1, 0.2, 0.3])
-        figure.draw_without_rendering()
-        first, *_, last = (text.get_window_extent().x0 for text in figure.axes[0].texts)
-        assert (first > last) == (words[0] == "שלום")
-
-
-STRANGE_WORDS = [
-    [],
-    ["🎬", "🙃", "👨\u200d👩\u200d👧", "❤️", "🇫🇷"],
-    ["你好", "$\\frac$", "<b>"],
-    ["\x1b[31m", "\x00"],
-    ["مرحبا", "e\u0301"],
-]
-
-
-@pytest.mark.parametrize("words", STRANGE_WORDS)
-def test_heatmap_draws_any_text_without_warnings(words: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["👨\u200d👧", "你好"], ["$\\a$", "\x1b[1m", "\u202e"], ["שלום", "עולם", "gem"]])
+def test_any_word_is_drawn_as_text_without_warnings(words: list[str], tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save_figure(draw_heatmap(words, [0.5] * len(words)), tmp_path / "heatmap.png")
-    assert (tmp_path / "heatmap.png").stat().st_size > 1000
+        figure = plot_heatmap(words, [0.5] * len(words), signed=False, title="$x^$ " + " ".join(words))
+        save_figure(figure, tmp_path / "heatmap.png")
+    places = [text.get_window_extent().x0 for text in figure.axes[0].texts]
+    assert places == sorted(places, reverse="gem" in words)  # from right to left
+
+
+def test_comparison_labels_bars_with_own_and_reported_values() -> None:
+    rows = [{"model": "$x^$", "accuracy": 0.5, "reported": {"accuracy": 0.25}}, {"model": "_a_", "accuracy": 0.9}]
+    figure = plot_comparison(rows, title="reviews")
+    assert read_texts(figure) == ["50.0 (25.0)", "90.0"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["$x^$", "_a_"]

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from hf_lstm_attn.tokenization import NORMALIZATION_RULES, build_tokenizer, save_tokenizer
+from hf_lstm_attn.tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "compare_with_spacy.py"
 ALL_RULES = tuple(NORMALIZATION_RULES)
 
 
 def build_backend(*rules: str) -> Tokenizer:
-    return build_tokenizer(["a"], rules=rules, max_length=10).backend_tokenizer
+    return train_tokenizer(["a"], normalization=rules, max_length=10).backend_tokenizer
 
 
 def cut(text: str, *rules: str) -> list[str]:
@@ -33,20 +27,8 @@ def cut(text: str, *rules: str) -> list[str]:
 
 def normalize(text: str, *rules: str) -> list[str]:
     """The words as the vocabulary would hold them."""
-    tokenizer = build_tokenizer([text], rules=rules, min_frequency=1, max_length=10)
+    tokenizer = train_tokenizer([text], normalization=rules, min_frequency=1, max_length=10)
     return tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    pytest.importorskip("spacy")
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[SCRIPT.stem] = module  # where dataclasses look for the module of a class
-    spec.loader.exec_module(module)
-    return module
 
 
 # -------------------------------------------------------------------------------------- spaCy's words
@@ -97,35 +79,20 @@ def test_words_are_lower_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "config", "least"),
-    [("stanfordnlp/imdb", "plain_text", 0.998), ("cardiffnlp/tweet_eval", "sentiment", 0.99)],
+    ("folder", "least"), [("stanfordnlp/imdb/plain_text", 0.998), ("cardiffnlp/tweet_eval/sentiment", 0.99)]
 )
-def test_agrees_with_spacy_on_real_texts(
-    shared: Path, script: ModuleType, folder: str, config: str, least: float
-) -> None:
-    texts = script.load_texts(shared / "hub" / "datasets" / folder, config, "test", rows=200)
-    assert len(texts) == 200
-    assert script.compute_comparison(texts, build_backend()).agreement >= least
-
-
-def test_agreement_counts_spans_that_both_found(script: ModuleType) -> None:
-    comparison = script.compute_comparison(["fine , I DON'T"], build_backend())
-    # spaCy: fine|,|I|DON'T; the package: fine|,|I|DO|N'T; three spans in both
-    assert comparison.agreement == pytest.approx(2 * 3 / (4 + 5))
-    assert comparison.differences == {("DON'T", "DO|N'T"): 1}
-
-
-def test_the_script_prints_agreement_differences_and_speed(tmp_path: Path) -> None:
-    pytest.importorskip("spacy")
-    (tmp_path / "small").mkdir()
-    pq.write_table(
-        pa.table({"text": ["fine,<br />I DON'T mind", "dull"]}), tmp_path / "small" / "train-00000-of-00001.parquet"
-    )
-    arguments = [sys.executable, str(SCRIPT), str(tmp_path), "--config", "small", "--rows", "2"]
-    printed = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
-    assert "Agreement  " in printed
-    assert "DO|N'T" in printed
-    assert "times spaCy" in printed
+def test_agrees_with_spacy_on_real_texts(shared: Path, folder: str, least: float) -> None:
+    """Spans that both find, of all that either finds (F1), over 200 texts."""
+    spacy = pytest.importorskip("spacy")
+    files = (shared / "hub" / "datasets" / folder).glob("test-*.parquet")
+    texts = [text for file in files for text in pq.read_table(file)["text"].to_pylist()][:200]
+    backend, english = build_backend(), spacy.blank("en")
+    both = found = 0
+    for text, encoding in zip(texts, backend.encode_batch(texts), strict=True):
+        ours = set(encoding.offsets)
+        theirs = {(token.idx, token.idx + len(token)) for token in english(text) if not token.is_space}
+        both, found = both + 2 * len(ours & theirs), found + len(ours) + len(theirs)
+    assert both / found >= least
 
 
 # --------------------------------------------------------------------- nothing is lost, nothing fails
@@ -158,7 +125,7 @@ def test_long_runs_are_harmless(unit: str) -> None:
 
 
 def test_empty_texts_have_no_tokens() -> None:
-    tokenizer = build_tokenizer(["a fine film", "", "   "], min_frequency=1)
+    tokenizer = train_tokenizer(["a fine film", "", "   "], min_frequency=1)
     assert tokenizer("")["input_ids"] == []
     batch = tokenizer(["", "  \n", "<br /><br />", "film"], padding=True)
     assert batch["attention_mask"] == [[0], [0], [0], [1]]
@@ -166,7 +133,7 @@ def test_empty_texts_have_no_tokens() -> None:
 
 @pytest.mark.parametrize("text", ["[PAD]", "[UNK] film", "a [PAD][PAD] film"])
 def test_special_tokens_in_a_text_are_text(text: str, tmp_path: Path) -> None:
-    tokenizer = build_tokenizer([text], min_frequency=1)
+    tokenizer = train_tokenizer([text], min_frequency=1)
     save_tokenizer(tokenizer, tmp_path)
     for each in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
         ids = each(text)["input_ids"]
@@ -207,54 +174,35 @@ def test_rules_apply_only_when_asked_for() -> None:
 
 
 def test_an_unknown_rule_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"Expected rules among html_breaks, .*; found user\."):
-        build_tokenizer(["a"], rules=["user"])
+    with pytest.raises(ValueError, match="Unknown rule user"):
+        train_tokenizer(["a"], normalization=["user"])
 
 
 # ------------------------------------------------------------------------------ vocabulary and length
 
 
 def test_vocabulary_is_words_by_frequency_then_alphabet() -> None:
-    tokenizer = build_tokenizer(["b a c c", "a b d C"], min_frequency=2)
+    tokenizer = train_tokenizer(["b a c c", "a b d C"], min_frequency=2)
     assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == ["[PAD]", "[UNK]", "c", "a", "b"]
     assert tokenizer("a d")["input_ids"] == [3, tokenizer.unk_token_id]
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id) == (0, 1)
 
 
-def test_vocabulary_needs_five_occurrences_by_default() -> None:
-    tokenizer = build_tokenizer(["often often often", "often often rare rare rare rare"])
-    assert set(tokenizer.get_vocab()) == {"[PAD]", "[UNK]", "often"}
+def test_long_texts_lose_their_last_words() -> None:
+    tokenizer = train_tokenizer(["a b c"], min_frequency=1, max_length=2)
+    assert tokenizer.convert_ids_to_tokens(tokenizer("a b c", truncation=True)["input_ids"]) == ["a", "b"]
 
 
-def test_long_texts_lose_words_on_the_chosen_side(tmp_path: Path) -> None:
-    for side, expected in (("right", ["a", "b"]), ("left", ["b", "c"])):
-        tokenizer = build_tokenizer(["a b c"], min_frequency=1, max_length=2, truncation_side=side)
-        save_tokenizer(tokenizer, tmp_path / side)
-        loaded = AutoTokenizer.from_pretrained(tmp_path / side)
-        assert loaded.convert_ids_to_tokens(loaded("a b c", truncation=True)["input_ids"]) == expected
-
-
-def test_a_large_vocabulary_is_not_cut() -> None:
-    assert len(build_tokenizer([" ".join(f"w{number}" for number in range(40_000))], min_frequency=1)) == 40_002
-
-
-@pytest.mark.parametrize(
-    ("max_length", "expected"), [("mean", 3), (7, 7), ("p50", 2), ("p75", 3), ("p76", 6), ("p100", 6), ("p1", 1)]
-)
+@pytest.mark.parametrize(("max_length", "expected"), [("mean", 3), (7, 7)])
 def test_max_length(max_length: int | str, expected: int) -> None:
     texts = ["a", "a b", "a b c", "a b c d e f"]  # 1, 2, 3 and 6 tokens
-    assert build_tokenizer(iter(texts), max_length=max_length).model_max_length == expected
+    assert train_tokenizer(iter(texts), max_length=max_length).model_max_length == expected
 
 
-@pytest.mark.parametrize("max_length", [0, -1, "p0", "p101", "p9.5", "median", ""])
+@pytest.mark.parametrize("max_length", [0, -1, "p95", "median"])
 def test_other_max_lengths_are_refused(max_length: int | str) -> None:
-    with pytest.raises(ValueError, match="Expected max_length as a number of tokens, 'mean', or a percentile"):
-        build_tokenizer(["a"], max_length=max_length)
-
-
-def test_a_mean_needs_texts() -> None:
-    with pytest.raises(ValueError, match="Expected at least one text"):
-        build_tokenizer([])
+    with pytest.raises(ValueError, match="max_length"):
+        train_tokenizer(["a"], max_length=max_length)
 
 
 # -------------------------------------------------------------------------------------- save and load
@@ -265,7 +213,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 def build_small_tokenizer() -> PreTrainedTokenizerFast:
-    return build_tokenizer(["a fine film, isn't it? sooo fine @bob", "it is"], rules=ALL_RULES, min_frequency=1)
+    return train_tokenizer(["a fine film, isn't it? sooo fine @bob", "it is"], normalization=ALL_RULES, min_frequency=1)
 
 
 def test_a_saved_tokenizer_loads_with_auto_tokenizer(tmp_path: Path) -> None:
@@ -279,12 +227,6 @@ def test_a_saved_tokenizer_loads_with_auto_tokenizer(tmp_path: Path) -> None:
     assert loaded.model_input_names == ["input_ids", "attention_mask"]
     assert (loaded.pad_token, loaded.unk_token, loaded.padding_side) == ("[PAD]", "[UNK]", "right")
     assert not loaded.clean_up_tokenization_spaces
-
-
-def test_the_saved_class_is_the_one_that_transformers_4_knows(tmp_path: Path) -> None:
-    save_tokenizer(build_small_tokenizer(), tmp_path)
-    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
-    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
 def test_saving_leaves_out_padding_and_truncation_and_changes_nothing(tmp_path: Path) -> None:
@@ -302,21 +244,3 @@ def test_the_same_texts_give_the_same_bytes(tmp_path: Path) -> None:
     save_tokenizer(build_small_tokenizer(), tmp_path / "second")
     save_tokenizer(AutoTokenizer.from_pretrained(tmp_path / "first"), tmp_path / "third")
     assert read_files(tmp_path / "first") == read_files(tmp_path / "second") == read_files(tmp_path / "third")
-
-
-def test_the_expression_does_not_depend_on_the_hash_seed() -> None:
-    """Sets are used to build it, and the order of a set of strings differs from process to process."""
-    code = (
-        "from hf_lstm_attn.tokenization import TOKENS, NORMALIZATION_RULES; import hashlib;"
-        "print(hashlib.sha256(repr((TOKENS, NORMALIZATION_RULES)).encode()).hexdigest())"
-    )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True)
-        for seed in ("1", "2")
-    ]
-    assert runs[0].stdout == runs[1].stdout != b""
-
-
-def test_importing_the_module_imports_neither_torch_nor_transformers() -> None:
-    code = "import sys, hf_lstm_attn.tokenization; print({'torch', 'transformers'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -1,0 +1,232 @@
+"""The commands that train or score on data: train, pretrain, evaluate, audit."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, HfArgumentParser, set_seed
+
+from . import faithfulness, hub, model_card, pretraining, results
+from .configuration_lstm_attn import LstmAttnConfig
+from .data import DATASETS, fingerprint, load_data
+from .distillation import soft_labels
+from .encoding import match_labels
+from .inference import BUILT_IN, built_in, load_classifier, predict_logits
+from .metrics import METRICS, compute_metrics
+from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .recipes import RECIPES
+from .tokenization import train_tokenizer
+from .trainer import LstmAttnTrainer
+from .training_args import LstmAttnTrainingArguments
+from .word_vectors import initialize_embeddings
+
+COMMAND_FILE = "_command.json"  # of a run: the command that began it; the Hub does not get files with such names
+SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
+AUDIT_TEXTS = 500
+logger = logging.getLogger("hf_lstm_attn")
+
+
+def train(options: Namespace, extra: Sequence[str]) -> None:
+    """Data -> tokenizer -> model -> LstmAttnTrainer -> test split -> figures, and the Hub if that was asked for."""
+    run, arguments = options.output_dir, describe_data(options)
+    args = parse_fields(options, extra, {**RECIPES[options.recipe].training, "recipe": options.recipe})
+    splits = load_splits(arguments)
+    set_seed(args.seed)
+    model, tokenizer = build_model(options, splits["train"], args.seed)
+    match_labels(model, splits["train"].features["label"].names)  # soft labels would not tell the trainer
+    rows, origin = splits["train"], pick(options, "model_name_or_path", "teachers")
+    if options.teachers:
+        unlabelled = splits["unsupervised"]["text"] if "unsupervised" in splits else ()
+        choices = {"unlabelled": unlabelled, "match_shares": args.balance_classes}
+        rows = soft_labels(rows, options.teachers, tokenizer=tokenizer, **choices)
+    data = (rows, splits["validation"], tokenizer)
+    trainer = LstmAttnTrainer(model, args, None, *data, dataset_arguments=arguments, origin=origin or None)
+    begin(options)
+    trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
+    trainer.evaluate(splits["test"], metric_key_prefix="test")
+    if trainer.is_world_process_zero():
+        print_table(trainer.results["metrics"], "loss", *METRICS)
+        print(f"\n{run} holds the model, its card (README.md) and figures (curves.png, confusion.png). What next:")
+        print(f'  hf-lstm-attn explain -m {run} "A text." -o page.html\n  hf-lstm-attn audit {run}')
+        print(f"  hf-lstm-attn push {run} --repo_id YOU/NAME --license LICENSE")
+    if options.push_to_hub and (address := trainer.push_to_hub(license=options.license)):
+        print(address)
+
+
+def pretrain(options: Namespace, extra: Sequence[str]) -> None:
+    """Texts of train, and those without labels -> language models."""
+    run, args = options.output_dir, parse_fields(options, extra, pretraining.DEFAULTS)
+    splits = load_splits(describe_data(options))
+    texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
+    tokenizer = build_tokenizer(options, texts)
+    begin(options)
+    result = pretraining.pretrain(
+        texts,
+        run,
+        tokenizer=tokenizer,
+        config=LstmAttnConfig(len(tokenizer), **pick(options, *SIZES)),
+        args=args,
+        resume_from_checkpoint=options.resume_from_checkpoint,
+        dataset_name=args.dataset_name,
+        word_vectors=None if options.word_vectors == "none" else options.word_vectors or "train",
+    )
+    print(f"Perplexity on held-out texts: {result['perplexity']:.1f}. What next:")
+    print(f"  hf-lstm-attn train {options.source} --model_name_or_path {run}")
+
+
+def evaluate(options: Namespace, extra: Sequence[str]) -> None:
+    """Figures of a split."""
+    rows, _ = load_rows(options)
+    classifier = load_classifier(options.run)
+    names, own = rows.features["label"].names, classifier.model.config.label2id
+    if unknown := set(names) - set(own):
+        raise ValueError(f"The model has no label {', '.join(sorted(unknown))}, only {', '.join(own)}.")
+    logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"])
+    metrics = compute_metrics(logits, [own[names[label]] for label in rows["label"]])
+    print_table({f"{options.split}, {len(rows):,} rows": metrics}, *metrics)
+    if options.output:
+        Path(options.output).write_text(json.dumps({"rows": len(rows), **metrics}) + "\n", encoding="utf-8")
+
+
+def audit(options: Namespace, extra: Sequence[str]) -> None:
+    """How faithful each method is; for a run on its own data, recorded in the run."""
+    rows, record = load_rows(options)
+    texts = rows.shuffle(seed=42)[:AUDIT_TEXTS]["text"]
+    found = faithfulness.audit(load_classifier(options.run), texts, progress=sys.stderr.isatty())
+    scores = ("comprehensiveness", "sufficiency")
+    print_table({name: {key: row[key]["mean"] for key in scores} for name, row in found["methods"].items()}, *scores)
+    if record and Path(options.run).is_dir():
+        for write in (results.save_results, model_card.save_figures, model_card.save_card):
+            write({**record, "audit": found}, options.run)
+        hub.save(options.run)
+        print(f"\n{options.run} holds the audit now: see audit.png.")
+
+
+def print_table(rows: Mapping[str, Mapping[str, float]], *columns: str) -> None:
+    """Rows of numbers, with four digits."""
+    width = max(map(len, rows))
+    print(" " * width, *(f"{name:>17}" for name in columns))
+    for name, row in rows.items():
+        print(f"{name:{width}}", *(f"{row.get(column, float('nan')):17.4f}" for column in columns))
+
+
+# ------------------------------------------------------------------------------------------------- settings and model
+
+
+def pick(options: Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
+def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str, Any]) -> Any:
+    """LstmAttnTrainingArguments of what the user says; else of the defaults; else of what is known of the data."""
+    known: dict[str, Any] = {"dataset_name": Path(options.source).stem, "dataset_config": options.config_name}
+    if data := DATASETS.get(options.dataset):
+        known = {"metric_for_best_model": data.metric, "balance_classes": data.metric == "macro_recall"}
+        known |= {"dataset_name": data.hub_id or options.dataset, "dataset_config": data.config_name}
+        known |= {"language": data.language}
+    name = f"hf-lstm-attn {options.command}"
+    parser = HfArgumentParser(LstmAttnTrainingArguments, prog=name, usage=f"{name} [DATASET] [OPTIONS]")
+    for action in parser._actions:
+        if action.type in (int, float):
+            action.type = lambda value, kind=action.type: None if value == "none" else kind(value)
+    own = {"disable_tqdm": not sys.stderr.isatty(), **pick(options, "output_dir", "hub_model_id", "license")}
+    parser.set_defaults(**{**known, **defaults, **own})
+    args, rest = parser.parse_args_into_dataclasses(list(extra), return_remaining_strings=True)
+    if rest:
+        near = difflib.get_close_matches(rest[0], parser._option_string_actions, 1)
+        parser.error(f"unknown: {' '.join(rest)}.{f' Did you mean {near[0]}?' if near else ''}")
+    return args
+
+
+def build_tokenizer(options: Namespace, texts: Sequence[str]) -> Any:
+    """A tokenizer of these texts: by the options, else the recipe, else as suits the data set."""
+    data, length = DATASETS.get(options.dataset), options.max_position_embeddings
+    choices: dict[str, Any] = {"normalization": data.normalization} if data else {}
+    choices |= RECIPES[getattr(options, "recipe", "default")].tokenizer | pick(options, "min_frequency")
+    return train_tokenizer(texts, **choices, **({"max_length": length} if length else {}))
+
+
+def build_model(options: Namespace, rows: Any, seed: int) -> tuple[Any, Any]:
+    """A classifier for these rows and its tokenizer: anew, or from another model."""
+    recipe, start = RECIPES[options.recipe], options.model_name_or_path
+    fields = {**recipe.model, "num_labels": rows.features["label"].num_classes}
+    if start is not None:
+        start = built_in(start) if start in BUILT_IN else start
+        is_encoder = (Path(start) / "pretraining.json").is_file()  # with sizes, but without pooling and dropout
+        fields = {name: value for name, value in fields.items() if is_encoder and name not in (*SIZES, "bidirectional")}
+        model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
+        if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
+            raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
+        return model, AutoTokenizer.from_pretrained(start, trust_remote_code=False)
+    tokenizer = build_tokenizer(options, rows["text"])
+    model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer), **{**fields, **pick(options, *SIZES)}))
+    vectors = options.word_vectors or recipe.word_vectors or "none"
+    if vectors != "none" and not options.resume_from_checkpoint:
+        initialize_embeddings(model, vectors, rows["text"], tokenizer, seed=seed)
+    return model, tokenizer
+
+
+def begin(options: Namespace) -> None:
+    """Make the run's folder, without the checkpoints of another run, and keep the command in it."""
+    folder = Path(options.output_dir)
+    if options.resume_from_checkpoint or os.environ.get("RANK", "0") != "0":
+        return
+    for path in folder.glob("checkpoint-*"):
+        shutil.rmtree(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / COMMAND_FILE).write_text(json.dumps(options.words), encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------------------------- data
+
+
+def describe_data(options: Namespace) -> dict[str, Any]:
+    """What the options say of the data, for `load_splits`; results.json keeps it, so that others get the same rows."""
+    files = {name: path for name in ("train", "validation", "test") if (path := getattr(options, f"{name}_file", None))}
+    described = {"name": options.dataset, "source": files or options.data, **pick(options, "limit", "fractions")}
+    if options.dataset:
+        return {**described, "synthetic": DATASETS[options.dataset].synthetic}
+    return described | pick(options, "text_column", "label_column", "config_name", "delimiter")
+
+
+def load_splits(described: Mapping[str, Any]) -> Any:
+    """The data that `describe_data` describes, as a DatasetDict."""
+    given = dict(described)
+    name, source, limit, _ = (given.pop(key, None) for key in ("name", "source", "limit", "synthetic"))
+    if name:
+        splits = DATASETS[name].load(source, **given)
+    else:
+        shares = zip(("validation_fraction", "test_fraction"), given.pop("fractions", [])[1:], strict=False)
+        given |= {"label_column": None} if given.get("label_column") == "none" else {}
+        splits = load_data(source, **given, **dict(shares))
+    for split, rows in splits.items() if limit else ():
+        splits[split] = rows.shuffle(seed=42).select(range(min(limit, len(rows))))
+    return splits
+
+
+def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:
+    """The split to score, of the data that is named or of the run's own; in the latter case the run's results too."""
+    folder = built_in(options.run) if options.run in BUILT_IN else Path(options.run)
+    record = results.load_results(folder) if (folder / results.RESULTS_FILE).is_file() else {}
+    described = record.get("dataset", {}).get("arguments")
+    if options.dataset or options.data:
+        described, record = describe_data(options), {}
+    if not described:
+        raise ValueError(f"{options.run} does not tell which data it held out: name a data set, or pass --data.")
+    splits = load_splits({**described, **pick(options, "limit")})
+    if options.split not in splits:
+        raise ValueError(f"There is no split {options.split!r} (--split), only {', '.join(splits)}.")
+    stored = record.get("dataset", {}).get("splits", {}).get(options.split)
+    if stored and not options.limit and fingerprint(splits[options.split]) != stored["fingerprint"]:
+        logger.warning(f"These rows ({options.split}) are not those of the run: its data has changed since.")
+    return splits[options.split], record

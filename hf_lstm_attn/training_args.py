@@ -1,0 +1,96 @@
+"""LstmAttnTrainingArguments: transformers' own, with the default recipe's values and a few fields more."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU has instructions for bfloat16; elsewhere it is slower than float32."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+@dataclass
+class LstmAttnTrainingArguments(TrainingArguments):
+    """`transformers.TrainingArguments` whose defaults are those of recipe `default`.
+
+    Everything that stock Trainer understands is set by its own name. New, or with a default of its own:
+
+    Args:
+        num_train_epochs: None takes as many as read `MIN_TOKENS` tokens of labelled text, from 3 to 20.
+        bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
+        max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
+            Evaluation and prediction read up to the model's own limit.
+        truncation_mode: Which tokens these are: "keep_end" (reviewers conclude at the end) or "keep_start".
+        ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
+        balance_classes: Whether training counts every class alike, however rare (Menon et al. 2021).
+        early_stopping_patience: Evaluations without a better `metric_for_best_model` after which training ends; None
+            never ends it.
+        eval_on_train: Whether every evaluation measures a sample of the training rows too (`train_loss`, ...).
+        calibrate: Whether to fit a temperature on the validation rows after training.
+        dataset_name: What the data is called on the card; the Hub id if it has one.
+        dataset_config: The configuration of `dataset_name`.
+        language: Of the texts, as the Hub abbreviates it.
+        license: Under which the model is published, as the Hub abbreviates it; `push_to_hub` needs it.
+        recipe: The recipe that the other fields came from, for the record.
+    """
+
+    MIN_TOKENS = 7_000_000
+
+    learning_rate: float = field(default=2e-3, metadata={"help": "The highest learning rate."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "How the learning rate falls."})
+    warmup_steps: float = field(default=0.05, metadata={"help": "Steps of warm-up; below 1, a share of all steps."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
+    optim: str = field(default="adamw_torch_fused", metadata={"help": "The optimizer."})
+    per_device_train_batch_size: int = field(default=64, metadata={"help": "Texts per step and device."})
+    per_device_eval_batch_size: int = field(default=128, metadata={"help": "Texts per batch of evaluation."})
+    num_train_epochs: float | None = field(default=None, metadata={"help": "Epochs; by default 3 to 20, by the data."})
+    bf16: bool | None = field(default=None, metadata={"help": "bfloat16; by default where the hardware is fast at it."})
+    train_sampling_strategy: str = field(default="group_by_length", metadata={"help": "Order of the training rows."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When to log."})
+    save_total_limit: int | None = field(default=2, metadata={"help": "Checkpoints kept."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best checkpoint's weights."})
+    metric_for_best_model: str | None = field(default="f1", metadata={"help": "What makes a checkpoint the best."})
+    report_to: str = field(default="none", metadata={"help": "Where to log: wandb, tensorboard, ..."})
+    restore_callback_states_from_checkpoint: bool = field(default=True, metadata={"help": "Resume early stopping."})
+
+    max_length: int | None = field(default=400, metadata={"help": "Tokens of a text that training reads."})
+    truncation_mode: str = field(default="keep_end", metadata={"help": "keep_end or keep_start."})
+    ema_decay: float | None = field(default=0.998, metadata={"help": "Decay of averaged weights; none: raw weights."})
+    balance_classes: bool = field(default=False, metadata={"help": "Train as if all classes were equally frequent."})
+    early_stopping_patience: int | None = field(default=2, metadata={"help": "Evaluations without a better one."})
+    eval_on_train: bool = field(default=True, metadata={"help": "Evaluate a sample of the training rows too."})
+    calibrate: bool = field(default=True, metadata={"help": "Fit a temperature on the validation rows."})
+    dataset_name: str | None = field(default=None, metadata={"help": "Name of the data on the card."})
+    dataset_config: str | None = field(default=None, metadata={"help": "Configuration of the data on the card."})
+    language: str = field(default="en", metadata={"help": "Language of the texts, for the card."})
+    license: str | None = field(default=None, metadata={"help": "License of the model: mit, cc-by-4.0, ..."})
+    recipe: str | None = field(default=None, metadata={"help": "Recipe that the other settings came from."})
+
+    def __post_init__(self) -> None:
+        args: Any = self  # whose other fields are transformers'
+        self.epochs_left_open = self.num_train_epochs is None  # LstmAttnTrainer chooses when it has seen the data
+        if self.epochs_left_open:
+            self.num_train_epochs = 3.0
+        if args.disable_tqdm is None and not sys.stderr.isatty():
+            args.disable_tqdm = True
+        if "no" in (self.eval_strategy, self.save_strategy):
+            self.load_best_model_at_end = False
+        if self.truncation_mode not in ("keep_end", "keep_start"):
+            raise ValueError(f"truncation_mode is {self.truncation_mode!r}; choose keep_end or keep_start.")
+        on_gpu = torch.cuda.is_available() and not args.use_cpu
+        if not torch.accelerator.is_available():
+            args.use_cpu, args.dataloader_pin_memory = True, False  # low precision on a CPU needs it said
+        if self.bf16 is None:
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()
+            self.bf16 = has_bf16 and not args.fp16
+            args.fp16 = args.fp16 or (on_gpu and not has_bf16)
+        super().__post_init__()

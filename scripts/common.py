@@ -1,0 +1,82 @@
+"""What the training scripts share: their options, trial runs, and runs that go on where they stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+import datasets
+import transformers
+from datasets import Dataset, DatasetDict
+
+from hf_lstm_attn import LstmAttnTrainer
+from hf_lstm_attn.callbacks import is_whole, list_checkpoints
+from hf_lstm_attn.cli import keep_freed_memory
+from hf_lstm_attn.results import RESULTS_FILE, load_results
+
+SEED = 42
+
+
+def set_up_output() -> None:
+    """Show what this library logs, and no progress bars but those of training; keep memory between steps."""
+    keep_freed_memory()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hf_lstm_attn").setLevel(logging.INFO)
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def build_parser(doc: str | None, output_dir: str) -> argparse.ArgumentParser:
+    """The options of every training script."""
+    set_up_output()
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", metavar="WHERE", help="a local copy of the data set (default: the Hub)")
+    parser.add_argument("-o", "--output_dir", type=Path, default=Path(output_dir), help="(default: %(default)s)")
+    parser.add_argument("--limit", type=int, metavar="ROWS", help="a trial: so many rows of each split, and one epoch")
+    return parser
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """`--seed`, for scripts whose result is a mean over seeds."""
+    parser.add_argument("--seed", type=int, default=SEED, help="of training; the splits stay (default: %(default)s)")
+
+
+def name_run(output_dir: Path, seed: int) -> Path:
+    """The folder of a run with this seed: runs of other seeds than the first have it in their name."""
+    return output_dir if seed == SEED else output_dir.with_name(f"{output_dir.name}-{seed}")
+
+
+def limit_rows(splits: DatasetDict, rows: int | None) -> DatasetDict:
+    """The splits, or at most so many rows of each, drawn with a fixed seed."""
+    if rows is None:
+        return splits
+    return DatasetDict(
+        {name: split.shuffle(seed=SEED).select(range(min(rows, len(split)))) for name, split in splits.items()}
+    )
+
+
+def load_finished(folder: Path) -> dict[str, Any] | None:
+    """The results of a run whose test split has been scored; None for any other folder."""
+    results = load_results(folder) if (folder / RESULTS_FILE).is_file() else {}
+    if "test" not in results.get("metrics", {}):
+        return None
+    print(f"{folder} is finished; delete it to train anew.")
+    return results
+
+
+def train_and_test(trainer: LstmAttnTrainer, test: Dataset) -> dict[str, Any]:
+    """Train, from the newest whole checkpoint if there is one, and score the test split once.
+
+    Returns:
+        The results that the run's folder holds.
+    """
+    checkpoints = list_checkpoints(Path(trainer.args.output_dir))
+    averages = trainer.args.ema_decay is not None
+    trainer.train(resume_from_checkpoint=any(is_whole(path, with_raw_weights=averages) for path in checkpoints))
+    metrics = trainer.evaluate(test, metric_key_prefix="test")
+    for name in ("accuracy", "f1", "macro_recall"):
+        print(f"test {name}: {100 * metrics[f'test_{name}']:.2f} %")
+    print(f"Model, card and figures: {trainer.args.output_dir}")
+    return trainer.results
