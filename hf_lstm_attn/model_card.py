@@ -42,9 +42,10 @@ def render_card(
         ValueError: for results of another schema version.
     """
     results = _fill(results)
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", results["dataset"].get("name") or "own-data").strip("-.")
-    repo_id = repo_id or f"you/lstm-attn-{name}"
-    text = make_visible(results["examples"][0]["text"] if results["examples"] else "A text to classify.")
+    name = (results["dataset"].get("name") or "own-data").rpartition("/")[2]
+    own_id = "you/lstm-attn-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")
+    repo_id = repo_id or results.get("built_in", {}).get("name") or own_id
+    text = make_visible(min((row["text"] for row in results["examples"]), key=len, default="A text to classify."))
     card = ModelCard.from_template(
         _build_data(results, repo_id.rpartition("/")[2], license),
         template_str=TEMPLATE.read_text(encoding="utf-8"),
