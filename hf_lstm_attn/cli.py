@@ -1,4 +1,4 @@
-"""The command line: parse, check what can be checked at once, call the library, print. Its options are in cli.txt."""
+"""The command line: parse, check what can be checked at once, call the library, print. Options are in cli.txt."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ from .attribution import METHODS
 from .data import DATASETS
 from .recipes import RECIPES
 
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-TRAINING = ("train", "pretrain")
-COMMAND_FILE = "_command.json"  # of a run: the command that began it; the Hub does not get files with such names
+FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain")
+COMMAND_FILE = "_command.json"  # of a run: how it was begun; the Hub does not get files with such names
 DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
-# What libraries read when they are imported. Long waits of OpenMP's threads slow training where others take a core.
+# What libraries read when they are imported; long waits of OpenMP's threads slow training where others take a core.
 SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
 OPTIONAL = ("accelerate", "jinja2", "peft", "scipy", "sklearn", "torchao")  # packages that labelling a text can spare
 TESTED = {"torch": "2.13.", "transformers": "5.23."}  # those with which `import_quickly` leaves out more
@@ -123,11 +122,13 @@ def parse(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("resume_from_checkpoint", "push_to_hub"):
         value = getattr(options, name, None)
         setattr(options, name, {"true": True, "false": None}.get(str(value).lower(), value))
+    if any(word.startswith("--hub_token") for word in words):
+        parser.error("A token does not belong on a command line: log in with `hf auth login`, or set HF_TOKEN.")
     options.dataset = options.dataset or None
     options.words, options.source = words, options.dataset or options.data or getattr(options, "train_file", None)
     stored = Path(options.output_dir or "") / COMMAND_FILE
     if options.resume_from_checkpoint and not options.source and stored.is_file():
-        return parse([*json.loads(stored.read_text(encoding="utf-8")), *words[2:]])
+        return parse([*json.loads(stored.read_text(encoding="utf-8"))["words"], *words[2:]])
     return options, extra
 
 

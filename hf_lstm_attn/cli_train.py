@@ -29,7 +29,7 @@ from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
 from .word_vectors import initialize_embeddings
 
-COMMAND_FILE = "_command.json"  # of a run: the command that began it; the Hub does not get files with such names
+COMMAND_FILE = "_command.json"  # of a run: how it was begun; the Hub does not get files with such names
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
 AUDIT_TEXTS = 500
 logger = logging.getLogger("hf_lstm_attn")
@@ -49,8 +49,9 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
         choices = {"unlabelled": unlabelled, "match_shares": args.balance_classes}
         rows = soft_labels(rows, options.teachers, tokenizer=tokenizer, **choices)
     data = (rows, splits["validation"], tokenizer)
-    trainer = LstmAttnTrainer(model, args, None, *data, dataset_arguments=arguments, origin=origin or None)
-    begin(options)
+    published: dict[str, Any] = {"dataset_arguments": name_files(arguments), "origin": name_files(origin) or None}
+    trainer = LstmAttnTrainer(model, args, None, *data, **published)
+    begin(options, arguments)
     trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
     trainer.evaluate(splits["test"], metric_key_prefix="test")
     if trainer.is_world_process_zero():
@@ -65,10 +66,11 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
 def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     """Texts of train, and those without labels -> language models."""
     run, args = options.output_dir, parse_fields(options, extra, pretraining.DEFAULTS)
-    splits = load_splits(describe_data(options))
+    arguments = describe_data(options)
+    splits = load_splits(arguments)
     texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
     tokenizer = build_tokenizer(options, texts)
-    begin(options)
+    begin(options, arguments)
     result = pretraining.pretrain(
         texts,
         run,
@@ -176,15 +178,15 @@ def build_model(options: Namespace, rows: Any, seed: int) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def begin(options: Namespace) -> None:
-    """Make the run's folder, without the checkpoints of another run, and keep the command in it."""
+def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
+    """Make the run's folder, without the checkpoints of another run, and keep in it how it was begun."""
     folder = Path(options.output_dir)
     if options.resume_from_checkpoint or os.environ.get("RANK", "0") != "0":
         return
     for path in folder.glob("checkpoint-*"):
         shutil.rmtree(path)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / COMMAND_FILE).write_text(json.dumps(options.words), encoding="utf-8")
+    results.save_json({"words": options.words, "data": arguments}, folder / COMMAND_FILE)
 
 
 # --------------------------------------------------------------------------------------------------------------- data
@@ -197,6 +199,15 @@ def describe_data(options: Namespace) -> dict[str, Any]:
     if options.dataset:
         return {**described, "synthetic": DATASETS[options.dataset].synthetic}
     return described | pick(options, "text_column", "label_column", "config_name", "delimiter")
+
+
+def name_files(value: Any) -> Any:
+    """The same with files and folders of this machine by their names alone, for what is published."""
+    if isinstance(value, dict):
+        return {key: name_files(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [name_files(part) for part in value]
+    return Path(value).name if isinstance(value, str) and Path(value).exists() else value
 
 
 def load_splits(described: Mapping[str, Any]) -> Any:
@@ -219,6 +230,8 @@ def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:
     folder = built_in(options.run) if options.run in BUILT_IN else Path(options.run)
     record = results.load_results(folder) if (folder / results.RESULTS_FILE).is_file() else {}
     described = record.get("dataset", {}).get("arguments")
+    if (folder / COMMAND_FILE).is_file():  # on the machine where it was trained, with the paths of its data
+        described = json.loads((folder / COMMAND_FILE).read_text(encoding="utf-8"))["data"]
     if options.dataset or options.data:
         described, record = describe_data(options), {}
     if not described:

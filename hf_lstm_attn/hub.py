@@ -1,5 +1,4 @@
-"""Model folders and the Hub: complete one (`save`), publish it (`push`), check it (`verify`), give it a page
-(`build_space`)."""
+"""Model folders and the Hub: complete one, publish it, check it, give it a page."""
 
 from __future__ import annotations
 
@@ -58,8 +57,7 @@ def check_repo_id(repo_id: str) -> None:
 
 
 def check_license(name: str | None) -> str:
-    """The name, if the Hub knows a licence by it (https://huggingface.co/docs/hub/repositories-licenses); else raises
-    ValueError with those that it may mean."""
+    """The name, if the Hub knows a licence by it; else raises ValueError with those that it may mean."""
     known = (PACKAGE / "licenses.txt").read_text(encoding="utf-8").split()
     if name in known:
         return name
@@ -81,15 +79,11 @@ def compute_checksums(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
 
-# ------------------------------------------------------------------------------------------------------ save and push
-
-
 def save(folder: str | Path) -> None:
     """Complete a saved model's folder for those who do not have this package, and write its checksums.
 
-    Adds the code that travels with the model and names it in config.json (not for baselines, which need the package),
-    makes the tokenizer load on transformers 4 and 5, and writes SHA256SUMS (for `sha256sum --check`) over the files
-    that `push` publishes. Removes nothing.
+    Adds the code that travels with the model, makes the tokenizer load on transformers 4 and 5, and writes SHA256SUMS
+    (for `sha256sum --check`) over the files that `push` publishes. Removes nothing.
 
     Raises:
         FileNotFoundError: if the folder holds no saved model with its tokenizer.
@@ -128,15 +122,10 @@ def push(
 ) -> str:
     """Publish a folder that `LstmAttnTrainer` left, in one commit; the repository then holds its files and no others.
 
-    The repository is created if there is none, and the card written anew with the licence and the repository's name.
-
     Args:
         license: Of the model, as the Hub names it ("mit"); by default what results.json says.
         private: Create the repository private. A public one that exists is an error.
-        revision: An existing branch; `main` by default.
-        create_pr: Open a pull request instead of writing to the branch.
-        token: By default the one that huggingface_hub finds: HF_TOKEN, or a login.
-        commit_message: Its first line is the commit's title.
+        revision, create_pr, token, commit_message: As in `huggingface_hub.upload_folder`.
 
     Returns:
         The address of the repository, or of the pull request.
@@ -184,25 +173,18 @@ def _explain_errors(repo_id: str, revision: str | None) -> Iterator[None]:
         raise HubError(REASONS.get(status, REASONS[None]).format(repo_id, revision, cause)) from None
 
 
-# ------------------------------------------------------------------------------------------------------------- verify
-
-
 def verify(folder_or_repo: str | Path, *, trust_remote_code: bool = False, dataset: Any = None) -> list[str]:
     """Every difference between a model folder and what it says of itself, as sentences; none for a folder as it was.
 
     Compares checksums, the card's figures with those of results.json, the code with this package's, and the recorded
-    predictions with what the model says now, read by this package's own classes. Checksums show damage; who made the
-    files they cannot tell. What cannot be checked is logged.
+    predictions with what the model says now, read by this package's own classes. Checksums show damage, not authorship.
 
     Args:
         folder_or_repo: A folder, or the name of a repository on the Hub, which is downloaded.
-        trust_remote_code: Whether to replay the predictions with the folder's own code too, in a process whose
-            environment has no tokens. Such code can still do what you can do.
+        trust_remote_code: Whether to replay them with the folder's own code too, in a process that knows no tokens.
         dataset: The test split, a `datasets.Dataset` with columns `text` and `label` (class ids), to score it again.
 
-    Raises:
-        FileNotFoundError: if there is no results.json.
-        ValueError: if there is no such folder, and the name cannot be a repository's.
+    Raises FileNotFoundError without a results.json, ValueError for neither a folder nor the name of a repository.
     """
     from huggingface_hub import snapshot_download
 
@@ -298,22 +280,14 @@ def _compare_scores(folder: Path, results: dict[str, Any], dataset: Any) -> list
     return [f"results.json says {name} {said[name]:.4f}; it is {found[name]:.4f}." for name in wrong]
 
 
-# -------------------------------------------------------------------------------------------------------------- space
-
-
 def build_space(model: str, folder: str | Path, *, revision: str | None = None) -> None:
     """Write a Gradio Space that shows what a model reads: app.py, README.md and requirements.txt.
 
     Args:
         model: A repository on the Hub, or a model folder, with which the Space runs on this machine alone.
-        folder: Of the Space; there must be none yet.
-        revision: The commit whose code and weights the Space runs; by default the last one, for which the Hub is asked.
-            Later commits do not reach the Space.
+        revision: The commit that the Space runs, whatever comes later; by default the last one, which the Hub is asked.
 
-    Raises:
-        ValueError: if `model` is neither a model folder nor the name of a repository.
-        FileExistsError: if there is such a folder.
-        OSError: if the Hub does not have the repository, or cannot be reached.
+    Raises FileExistsError if there is such a folder, and OSError if the Hub lacks the repository or cannot be reached.
     """
     from huggingface_hub import HfApi
 

@@ -133,7 +133,7 @@ def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
 
 def list_figures(results: Mapping[str, Any]) -> Figures:
     """File name -> the function of plots.py that draws it and its arguments, for what the results hold."""
-    from .calibration import MIN_ROWS
+    from .metrics import MIN_ROWS
 
     title = (results["dataset"].get("name") or "own data") + " (synthetic)" * bool(results["dataset"].get("synthetic"))
     best = next((row["epoch"] for row in results["epochs"] if row.get("step") == results.get("best_step")), None)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     # configuration names, stays with a model that a stranger fine-tunes and saves.
     from .pipeline_lstm_attn import LstmAttnPipeline  # noqa: F401
 
-# oneDNN has bfloat16 LSTM kernels for CPUs with AVX-512 only; elsewhere an autocast nn.LSTM raises, so it runs in
-# float32.
+# oneDNN has bfloat16 LSTM kernels for CPUs with AVX-512 only; elsewhere an autocast nn.LSTM raises.
 CPU_AUTOCASTS_LSTM = torch.ops.mkldnn._is_mkldnn_bf16_supported() if torch.backends.mkldnn.is_available() else False
 
 
@@ -48,7 +47,7 @@ def compute_reading_orders(attention_mask: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def permute_positions(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """`states[b, order[b, t]]` for every row b: (batch, seq_len, features) in, the same shape out."""
+    """`states[b, order[b, t]]` for every row b: (batch, seq_len, features) in and out."""
     batch, seq_len, features = states.shape
     row_starts = torch.arange(batch, device=states.device).unsqueeze(1) * seq_len
     # index_select on flattened rows: forward and backward take a quarter of the time of `gather` on a CPU.
@@ -68,10 +67,8 @@ def run_lstm(
 
 
 class LstmAttnEncoder(nn.Module):
-    """One LSTM stack per direction, each over the padded batch.
-
-    Same numbers as `nn.LSTM` over `pack_padded_sequence`, which leaves the fused CPU kernels and fails on empty texts.
-    """
+    """One LSTM stack per direction, each over the padded batch: the numbers of `pack_padded_sequence`, which leaves the
+    fused CPU kernels and fails on empty texts."""
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__()
@@ -95,11 +92,8 @@ class LstmAttnEncoder(nn.Module):
 
 
 class LstmAttnPooling(nn.Module):
-    """Weighs the tokens of a text and sums their hidden states.
-
-    `linear` scores a state h by w . h (the report's form); `tanh` by c . tanh(W h + b) (Yang et al. 2016,
-    "Hierarchical Attention Networks for Document Classification", section 2.2).
-    """
+    """Weighs the tokens of a text and sums their hidden states: `linear` scores a state h by w . h (the report's form),
+    `tanh` by c . tanh(W h + b) (Yang et al. 2016, "Hierarchical Attention Networks", section 2.2)."""
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__()
@@ -197,10 +191,8 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
 
         Args:
             input_ids: (batch, seq_len) token ids; a seq_len of 0 is a batch of empty texts.
-            attention_mask: (batch, seq_len), 1 at tokens and 0 at padding. Default: where `input_ids` is not the
-                padding id, or everywhere when `inputs_embeds` is given.
+            attention_mask: (batch, seq_len), 1 at tokens and 0 at padding; by default 0 where an id is padding's.
             inputs_embeds: (batch, seq_len, embedding_size), instead of `input_ids`.
-            output_attentions, output_hidden_states, return_dict: As everywhere in transformers.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass exactly one of input_ids and inputs_embeds.")
@@ -250,10 +242,8 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
 
 
 class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
-    """The classifier: two classes, many, or several at once, as `problem_type` says everywhere in transformers.
-
-    Cross entropy on two logits is the report's sigmoid with binary cross entropy on their difference.
-    """
+    """The classifier: two classes, many, or several at once, as `problem_type` says everywhere in transformers. Cross
+    entropy on two logits is the report's sigmoid with binary cross entropy on their difference."""
 
     keys_to_ignore_at_inference = ["hidden_states", "attentions"]
 

@@ -122,9 +122,9 @@ def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *,
 def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str) -> Figure | None:
     """Share of right predictions by confidence, a panel per entry of `reliability` (name -> `compute_reliability`).
 
-    The numbers in the bars count texts. None where fewer than `calibration.MIN_ROWS` texts were measured.
+    The numbers in the bars count texts. None where fewer than `metrics.MIN_ROWS` texts were measured.
     """
-    from .calibration import BINS, MIN_ROWS
+    from .metrics import BINS, MIN_ROWS
 
     panels = {name: row for name, row in reliability.items() if sum(b["examples"] for b in row["bins"]) >= MIN_ROWS}
     if not panels:
@@ -240,5 +240,6 @@ def plot_architecture(results: Mapping[str, Any]) -> Figure:
         axis.set(xticks=[], yticks=[], facecolor="#E4F1FA", title=name, xlabel=shape)
         axis.text(0.5, 0.5, textwrap.fill(task, 16), ha="center", va="center", fontsize=12)
         if name != "Words":
-            axis.annotate("", (0, 0.5), (-0.25, 0.5), "axes fraction", arrowprops={"arrowstyle": "-|>", "linewidth": 2})
+            arrow = {"arrowstyle": "-|>", "linewidth": 2, "color": "0.2"}
+            axis.annotate("", (0, 0.5), (-0.25, 0.5), "axes fraction", arrowprops=arrow)
     return figure

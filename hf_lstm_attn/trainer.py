@@ -17,22 +17,21 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy, PredictionOutput
 
-from .calibration import compute_reliability, fit_temperature
 from .callbacks import AveragedWeights, EarlyStopping, EpochReport, Progress, RunRecord, is_whole, list_checkpoints
 from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model
-from .metrics import METRICS, compute_metrics, confusion_matrix
+from .metrics import METRICS, compute_metrics, compute_reliability, confusion_matrix, fit_temperature
 from .results import collect_results, save_results, select_metrics
 from .tokenization import save_tokenizer
 from .training_args import LstmAttnTrainingArguments
 
-TRAIN_ROWS_EVALUATED = 2_500
+TRAIN_ROWS = 2_500  # of an evaluation
 
 
 class LstmAttnTrainer(Trainer):
     """`transformers.Trainer` for classifiers of texts. Everything stock works as it does there; new are:
 
-    - `train_dataset` and `eval_dataset` may have the raw columns `text` and `label` (names, class ids, or soft labels:
-      a list of num_labels probabilities). A model whose classes differ from the data's gets a new head.
+    - Data may have the raw columns `text` and `label`: names, class ids, or soft labels, a list of num_labels
+      probabilities. A model whose classes differ from the data's gets a new head.
     - Metrics, averaged weights, early stopping, class-balanced loss and the number of epochs come from
       `LstmAttnTrainingArguments`; `compute_metrics` and `compute_loss_func` of one's own win.
     - After `train()`, `args.output_dir` holds the best model, its tokenizer, code, results.json, figures and card;
@@ -43,9 +42,7 @@ class LstmAttnTrainer(Trainer):
         dataset_arguments: What `load_data` was called with, for results.json: `evaluate` rebuilds the splits by it.
         origin: What the model started from and was taught by, for results.json and the card.
 
-    Raises:
-        TypeError: unless `args` are `LstmAttnTrainingArguments`.
-        ValueError: for data without texts, or labels that do not fit.
+    Raises ValueError for data without texts, or labels that do not fit.
     """
 
     def __init__(
@@ -108,8 +105,6 @@ class LstmAttnTrainer(Trainer):
                 self.add_callback(callback)
         if args.early_stopping_patience is not None and args.load_best_model_at_end:
             self.add_callback(EarlyStopping(args.early_stopping_patience))
-
-    # ------------------------------------------------------------------------------------------------- training
 
     def train(self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any) -> Any:
         """As in `Trainer`; `args.resume_from_checkpoint` counts too, and `True` means the newest whole checkpoint.
@@ -182,8 +177,6 @@ class LstmAttnTrainer(Trainer):
             if self.processing_class is not None:
                 save_tokenizer(self.processing_class, folder)
 
-    # ----------------------------------------------------------------------------------------------- evaluation
-
     def _compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         logits, labels = np.asarray(prediction.predictions, dtype=np.float32), np.asarray(prediction.label_ids)
         if self.model.config.problem_type == "multi_label_classification":
@@ -210,7 +203,7 @@ class LstmAttnTrainer(Trainer):
     def _evaluate_on_train(self) -> None:
         if not isinstance(self.train_dataset, Dataset):
             return
-        sample = self.train_dataset.select(range(min(len(self.train_dataset), TRAIN_ROWS_EVALUATED)))
+        sample = self.train_dataset.select(range(min(len(self.train_dataset), TRAIN_ROWS)))
         output = self.evaluation_loop(self.get_eval_dataloader(sample), "Training rows", metric_key_prefix="train")
         self.log({name: value for name, value in output.metrics.items() if not name.endswith("_time")})
 
@@ -231,8 +224,6 @@ class LstmAttnTrainer(Trainer):
         places = np.argsort(order)
         labels = None if output.label_ids is None else np.asarray(output.label_ids)[places]
         return PredictionOutput(np.asarray(output.predictions)[places], labels, output.metrics)
-
-    # --------------------------------------------------------------------------------------------------- results
 
     def _finish(self) -> None:
         """Calibrate the kept weights, and write model, results, figures and card."""
@@ -286,37 +277,23 @@ class LstmAttnTrainer(Trainer):
             save_card(self.results, self.args.output_dir, repo_id=self.args.hub_model_id, license=license)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
-        """Nothing: a run is pushed whole, at its end, in one commit."""
+        """Nothing: a run is pushed whole, at its end."""
 
     def push_to_hub(
-        self,
-        commit_message: str = "End of training",
-        blocking: bool = True,
-        token: str | None = None,
-        revision: str | None = None,
-        private: bool | None = None,
-        license: str | None = None,
-        **kwargs: Any,
+        self, commit_message: str = "End of training", *, license: str | None = None, **kwargs: Any
     ) -> str | None:
-        """Push `args.output_dir` as it stands to `args.hub_model_id`, in one commit.
+        """Push `args.output_dir` as it stands to `args.hub_model_id`, in one commit; of the stock arguments, `private`,
+        `revision` and `token` count.
 
-        Returns:
-            The address of the repository; None in processes other than the first.
-
-        Raises:
-            ValueError: without a license, here or in `args`, or before training.
-            OSError: if the Hub cannot be reached or refuses.
+        Returns the repository's address; None in processes other than the first. Raises ValueError without a license,
+        here or in `args`, and OSError before training, or if the Hub cannot be reached or refuses.
         """
         from .hub import push
 
         if not self.is_world_process_zero():
             return None
-        return push(
-            self.args.output_dir,
-            self.args.hub_model_id or Path(self.args.output_dir).name,
-            license=license or self.args.license,
-            private=self.args.hub_private_repo if private is None else private,
-            revision=revision or self.args.hub_revision,
-            token=token or self.args.hub_token,
-            commit_message=commit_message,
-        )
+        args = self.args
+        choices = {"private": args.hub_private_repo, "revision": args.hub_revision, "token": args.hub_token}
+        choices = {name: kwargs.get(name) or value for name, value in choices.items()}
+        repo_id, license = args.hub_model_id or Path(args.output_dir).name, license or args.license
+        return push(args.output_dir, repo_id, license=license, commit_message=commit_message, **choices)

@@ -22,8 +22,8 @@ from common import limit_rows, set_up_output
 from datasets import DatasetDict
 
 from hf_lstm_attn import train_tokenizer
-from hf_lstm_attn.baselines import NbSvm
 from hf_lstm_attn.data import DATASETS, NamedData, summarize_split
+from hf_lstm_attn.distillation import NbSvm
 from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.results import describe_machine, describe_versions, save_json
 from hf_lstm_attn.tokenization import split_words

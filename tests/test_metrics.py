@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, recall_score
 
-from hf_lstm_attn.calibration import compute_reliability, fit_temperature
-from hf_lstm_attn.metrics import ClassificationMetric, compute_metrics, confusion_matrix
+from hf_lstm_attn.metrics import (
+    ClassificationMetric,
+    compute_metrics,
+    compute_reliability,
+    confusion_matrix,
+    fit_temperature,
+)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 12])
