@@ -32,7 +32,6 @@ REASONS = {  # status -> what to tell, of repository, branch and error
 }
 # What may differ between machines: a recorded number when it is replayed (with float32 and float16 weights), a metric.
 TOLERANCE, HALF_TOLERANCE, SCORE_TOLERANCE = 1e-4, 2e-2, 2e-3
-# How somebody loads the folder who has never heard of this package.
 STRANGER = """
 import json, sys
 sys.modules["hf_lstm_attn"] = None

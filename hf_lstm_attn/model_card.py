@@ -12,6 +12,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from .metrics import METRICS, MIN_ROWS
 from .results import SCHEMA_VERSION
 from .text import make_visible
 
@@ -55,11 +56,17 @@ def render_card(
         shell_repo=shlex.quote(repo_id),
         python_text=json.dumps(text, ensure_ascii=False),
         shell_text=shlex.quote(text),
-        metrics=list(dict.fromkeys(name for row in results["metrics"].values() for name in row)),
+        metrics=sorted({name for row in results["metrics"].values() for name in row}, key=_rank_metric),
         figures=[name for name in list_figures(results) if figures is None or name in figures],
         escape=escape,
     )
     return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
+
+
+def _rank_metric(name: str) -> tuple[int, str]:
+    """The order of columns: loss, then METRICS, then others by name."""
+    known = ("loss", *METRICS)
+    return (known.index(name) if name in known else len(known)), name
 
 
 def _build_data(results: Mapping[str, Any], model_name: str, license: str | None) -> ModelCardData:
@@ -133,8 +140,6 @@ def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
 
 def list_figures(results: Mapping[str, Any]) -> Figures:
     """File name -> the function of plots.py that draws it and its arguments, for what the results hold."""
-    from .metrics import MIN_ROWS
-
     title = (results["dataset"].get("name") or "own data") + " (synthetic)" * bool(results["dataset"].get("synthetic"))
     best = next((row["epoch"] for row in results["epochs"] if row.get("step") == results.get("best_step")), None)
     figures: Figures = {}

@@ -192,11 +192,6 @@ def test_files_that_cannot_serve_are_refused(tmp_path: Path, content: str, words
         load_data(tmp_path / "a.csv")
 
 
-def test_lists_are_no_labels(tmp_path: Path):
-    with pytest.raises(ValueError, match="label_column"):
-        load_data(write(tmp_path / "a.jsonl", make_rows(30, (["red"], ["red", "round"]))))
-
-
 @pytest.mark.parametrize("source", ["none.csv", "/none/at all", "imbd", "nobody/nothing"])
 def test_what_is_not_there_is_said_so(source: str):
     with pytest.raises(FileNotFoundError, match=source):

@@ -16,7 +16,6 @@ from hf_lstm_attn.modeling_lstm_attn import (
     LstmAttnEncoder,
     LstmAttnForSequenceClassification,
     LstmAttnModel,
-    LstmAttnPooling,
 )
 
 LENGTHS = [9, 4, 1, 7]
@@ -111,28 +110,6 @@ def test_empty_and_unknown_texts(fields: dict[str, object]) -> None:
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_linear_and_tanh_scores_by_hand() -> None:
-    states = torch.randn(2, 4, 6)
-    for scoring in ("linear", "tanh"):
-        config = LstmAttnConfig(hidden_size=6, bidirectional=False, attention_scoring=scoring)
-        pooling = LstmAttnPooling(config)
-        with torch.no_grad():
-            pooled, weights = pooling(states, torch.ones(2, 4))
-            scored = states if scoring == "linear" else torch.tanh(pooling.projection(states))
-            expected = (scored @ pooling.attention.weight.squeeze(0)).softmax(-1)
-        torch.testing.assert_close(weights, expected)
-        torch.testing.assert_close(pooled, (states * expected.unsqueeze(-1)).sum(1))
-
-
-def test_max_and_mean_leave_padding_out() -> None:
-    pooling = LstmAttnPooling(LstmAttnConfig(hidden_size=3, bidirectional=False, pooling="attention+max+mean"))
-    states = -torch.rand(1, 4, 3)
-    states[0, 2:] = 100.0
-    pooled, _ = pooling(states, torch.tensor([[1, 1, 0, 0]]))
-    torch.testing.assert_close(pooled[0, 3:6], states[0, :2].amax(0))
-    torch.testing.assert_close(pooled[0, 6:9], states[0, :2].mean(0))
-
-
 def test_two_way_cross_entropy_is_the_reports_sigmoid() -> None:
     model = build(num_labels=2)
     labels = torch.tensor([0, 1, 1, 0])
@@ -170,15 +147,6 @@ def test_word_dropout_makes_words_unknown_in_training_only() -> None:
     assert not torch.allclose(model.eval()(**batch).logits, everything)
 
 
-def test_embedding_dropout_takes_the_same_features_from_every_word() -> None:
-    model = build(embedding_dropout=0.5).lstm_attn.train()
-    seen: list[torch.Tensor] = []
-    model.encoder.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    model(inputs_embeds=torch.ones(3, 4, 8))
-    assert (seen[0] == seen[0][:, :1]).all()
-    assert sorted(seen[0].unique().tolist()) == [0, 2]
-
-
 def test_saved_and_loaded_model_is_the_same(model_folder: Path, model: LstmAttnForSequenceClassification) -> None:
     batch = {"input_ids": torch.tensor([[2, 3, 4]])}
     loaded = AutoModelForSequenceClassification.from_pretrained(model_folder)
@@ -191,14 +159,6 @@ def test_saved_and_loaded_model_is_the_same(model_folder: Path, model: LstmAttnF
     assert {path.suffix for path in model_folder.iterdir()} == {".json", ".safetensors", ".py"}
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_other_dtypes(model_folder: Path, model: LstmAttnForSequenceClassification, dtype: torch.dtype) -> None:
-    loaded = AutoModelForSequenceClassification.from_pretrained(model_folder, dtype=dtype)
-    logits = loaded(torch.tensor([[2, 3, 4]])).logits
-    assert logits.dtype == dtype
-    torch.testing.assert_close(logits.float(), model(torch.tensor([[2, 3, 4]])).logits, atol=0.01, rtol=0)
-
-
 def test_cpu_autocast(model: LstmAttnForSequenceClassification) -> None:
     batch = {"input_ids": torch.tensor([[2, 3, 4], [5, 0, 0]]), "labels": torch.tensor([0, 1])}
     with torch.autocast("cpu", torch.bfloat16):
@@ -206,14 +166,6 @@ def test_cpu_autocast(model: LstmAttnForSequenceClassification) -> None:
     output.loss.backward()
     torch.testing.assert_close(output.logits.float(), model(**batch).logits, atol=0.02, rtol=0)
     assert (output.attentions[1, 1:] == 0).all()
-
-
-def test_inputs_embeds_equal_input_ids(model: LstmAttnForSequenceClassification) -> None:
-    ids = torch.tensor([[2, 3, 4], [5, 0, 0]])
-    embeds = model.get_input_embeddings()(ids)
-    torch.testing.assert_close(model(inputs_embeds=embeds, attention_mask=ids != 0).logits, model(ids).logits)
-    with pytest.raises(ValueError, match="exactly one"):
-        model(input_ids=ids, inputs_embeds=embeds)
 
 
 def test_wrong_fields_are_refused() -> None:

@@ -74,10 +74,6 @@ def test_goes_beyond_spacy_where_that_serves_a_classifier(text: str, expected: s
     assert cut(text) == expected.split()
 
 
-def test_words_are_lower_case() -> None:
-    assert normalize("The CAT, the cat") == ["the", "cat", ",", "the", "cat"]
-
-
 @pytest.mark.parametrize(
     ("folder", "least"), [("stanfordnlp/imdb/plain_text", 0.998), ("cardiffnlp/tweet_eval/sentiment", 0.99)]
 )
@@ -164,13 +160,6 @@ def test_special_tokens_in_a_text_are_text(text: str, tmp_path: Path) -> None:
 def test_rules_change_words_while_offsets_point_into_the_original(text: str, words: str, pieces: str) -> None:
     assert normalize(text, *ALL_RULES) == words.split()
     assert cut(text, *ALL_RULES) == pieces.split()
-
-
-def test_rules_apply_only_when_asked_for() -> None:
-    text = "@Bob #Fun sooo http://t.co/a"
-    assert normalize(text) == ["@bob", "#", "fun", "sooo", "http://t.co/a"]
-    assert normalize(text, "users") == ["@user", "#", "fun", "sooo", "http://t.co/a"]
-    assert normalize(text, "elongations", "urls") == normalize(text, "urls", "elongations")
 
 
 def test_an_unknown_rule_names_the_known_ones() -> None:
