@@ -120,6 +120,8 @@ def collect_results(trainer: Any) -> dict[str, Any]:
     epochs = collect_epochs(state.log_history)
     kept = next((row for row in epochs if row["step"] == (state.best_global_step or state.global_step)), {})
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    # Not where it was loaded from: that may be a folder of this machine.
+    fields_of_model = {name: value for name, value in config.to_dict().items() if not name.startswith("_")}
     precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
     return {
         "schema_version": SCHEMA_VERSION,
@@ -138,7 +140,7 @@ def collect_results(trainer: Any) -> dict[str, Any]:
         "labels": labels,
         "license": args.license,
         "problem_type": config.problem_type or "single_label_classification",
-        "model": {**config.to_dict(), "parameters": parameters},
+        "model": {**fields_of_model, "parameters": parameters},
         "tokenizer": {"model_max_length": getattr(trainer.processing_class, "model_max_length", None)},
         "training": {
             "recipe": args.recipe,

@@ -131,6 +131,7 @@ def test_own_files_language_models_teachers_and_prediction(tmp_path: Path) -> No
     results = load_results(folder)
     assert results["labels"] == ["bank", "post"]
     assert (results["model"]["hidden_size"], results["training"]["origin"]["teachers"]) == (4, ["nb-svm"])
+    assert str(tmp_path) not in (folder / "results.json").read_text()  # it is published
     assert main(["evaluate", str(folder)]) == 0
     rows = f"predict -m {folder} -i {table} --text_column body --delimiter ; -o {tmp_path / 'out.jsonl'}"
     assert main(rows.split()) == 0
