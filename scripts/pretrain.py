@@ -17,6 +17,7 @@ from common import SEED, build_parser, limit_rows
 from hf_lstm_attn import LstmAttnConfig, LstmAttnTrainingArguments, pretrain, train_tokenizer
 from hf_lstm_attn.callbacks import list_checkpoints
 from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.pretraining import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ class Settings:
 
 
 SETTINGS = {
-    "imdb": Settings(size=256, epochs=3, dropout=0.1),
+    "imdb": Settings(size=256, epochs=2, dropout=0.1),
     "tweets": Settings(size=128, epochs=10, dropout=0.2),
 }
 MIN_FREQUENCY = 5
-MAX_LENGTH = 400  # of the classifier; language models read whole texts
+CHECKPOINT_STEPS = 1_000  # some ten minutes on two cores: what an interruption costs at most
+MAX_LENGTH = 1024  # tokens that the classifier reads; language models read whole texts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,11 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
         args=LstmAttnTrainingArguments(
             str(output_dir),
-            num_train_epochs=1 if options.limit else settings.epochs,
-            learning_rate=2e-3,
-            weight_decay=0.0,
-            logging_strategy="steps",
-            logging_steps=100,
+            **(DEFAULTS | {"num_train_epochs": 1 if options.limit else settings.epochs}),
+            eval_strategy="steps",
+            eval_steps=CHECKPOINT_STEPS,
+            save_strategy="steps",
+            save_steps=CHECKPOINT_STEPS,
             seed=SEED,
         ),
         resume_from_checkpoint=bool(list_checkpoints(output_dir)),
