@@ -151,22 +151,32 @@ def is_whole(checkpoint: Path, *, with_raw_weights: bool) -> bool:
     return True
 
 
+def choose_checkpoint(choice: str | bool | None, folder: Path, *, with_raw_weights: bool = False) -> Path | None:
+    """The checkpoint that is named, or for True the newest whole one in `folder`; None for neither. Words count too:
+    "true", "false".
+
+    Raises:
+        ValueError: if there is none that is whole.
+    """
+    choice = {"true": True, "false": None, "none": None}.get(str(choice).lower(), choice)
+    if not choice:
+        return None
+    candidates = list_checkpoints(folder) if choice is True else [Path(choice)]
+    for path in candidates:
+        if is_whole(path, with_raw_weights=with_raw_weights):
+            return path
+    raise ValueError(f"There is no whole checkpoint to resume from in {folder if choice is True else choice}.")
+
+
 class EpochReport(TrainerCallback):
     """Logs a line per evaluation."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        self.started = time.monotonic()
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, *, metrics: dict[str, float], **_: Any) -> None:
         name = args.metric_for_best_model
         if state.is_world_process_zero and f"eval_{name}" in metrics and "eval_loss" in metrics:
             logger.info(
                 f"epoch {state.epoch or 0:.4g} of {state.num_train_epochs}: validation {name} "
-                f"{metrics[f'eval_{name}']:.4f}, loss {metrics['eval_loss']:.4f}; "
-                f"{time.monotonic() - self.started:.0f} s since the start"
+                f"{metrics[f'eval_{name}']:.4f}, loss {metrics['eval_loss']:.4f}"
             )
 
 

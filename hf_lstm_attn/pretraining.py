@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from .callbacks import EpochReport, Progress
+from .callbacks import EpochReport, Progress, RunRecord, choose_checkpoint
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
@@ -86,8 +85,7 @@ def pretrain(
 
     Raises:
         ValueError: for texts too few or without words, a vocabulary that does not fit `config`, a checkpoint of other
-            texts, several processes, or a loss that is no longer finite.
-        FileNotFoundError: to resume where nothing was begun.
+            texts or none that is whole, several processes, or a loss that is no longer finite.
     """
     texts = list(texts)
     args = copy.copy(args) or LstmAttnTrainingArguments(str(output_dir), **DEFAULTS)
@@ -95,10 +93,10 @@ def pretrain(
         raise ValueError("Pre-training runs in one process; start it without torchrun.")
     args._n_gpu = min(args.n_gpu, 1)  # a window cannot be scattered over several
     args.output_dir, args.metric_for_best_model, args.greater_is_better = str(output_dir), "perplexity", False
-    file, mark = Path(output_dir) / "pretraining.json", fingerprint(Dataset.from_dict({"text": texts}))
-    if resume_from_checkpoint and json.loads(file.read_text())["dataset"]["fingerprint"] != mark:
-        raise ValueError(f"{output_dir} was begun with other texts; resume with the same, or start anew.")
-
+    record = RunRecord(fingerprint(Dataset.from_dict({"text": texts})))
+    checkpoint = choose_checkpoint(resume_from_checkpoint, Path(output_dir))
+    if checkpoint is not None:
+        record.resume(checkpoint)
     set_seed(args.seed)
     order = np.random.default_rng(args.seed).permutation(len(texts))
     wanted = min(HELD_OUT_SHARE * sum(map(len, texts)), HELD_OUT_CHARACTERS)
@@ -106,20 +104,21 @@ def pretrain(
     held_out, training = ([texts[row] for row in part] for part in np.split(order, [cut]))
     tokenizer = tokenizer or train_tokenizer(training)
     save_tokenizer(tokenizer, output_dir)
-    save_json({"dataset": {"fingerprint": mark}}, file)
     config = config or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     if config.vocab_size < len(tokenizer):
         raise ValueError(f"config.vocab_size is {config.vocab_size}, and the tokenizer has {len(tokenizer)} tokens.")
     streams = args.per_device_train_batch_size
     train, test = (TextStreams(part, tokenizer, streams, args.seed) for part in (training, held_out))
     model = LanguageModel(config, streams=streams, dropout=dropout)
-    if word_vectors is not None and not resume_from_checkpoint:
+    if word_vectors is not None and checkpoint is None:
         initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
-    trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[EpochReport()])
+    trainer = LanguageModelTrainer(
+        model, args, train_dataset=train, eval_dataset=test, callbacks=[record, EpochReport()]
+    )
     trainer.remove_callback(PrinterCallback)
     if trainer.pop_callback(ProgressCallback) is not None:
         trainer.add_callback(Progress())
-    output = trainer.train(resume_from_checkpoint=resume_from_checkpoint)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)
@@ -128,12 +127,12 @@ def pretrain(
     result = {
         "versions": describe_versions(),
         "machine": describe_machine(),
-        "dataset": {"name": dataset_name, "fingerprint": mark, **counts},
+        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **counts},
         "settings": {"word_vectors": word_vectors, "dropout": dropout, "window": train.window},
         "arguments": describe_arguments(args),
-        "seconds": output.metrics["train_runtime"],  # since the last interruption
+        "seconds": record.seconds,
         "epochs": collect_epochs(trainer.state.log_history),
         "perplexity": trainer.evaluate()["eval_perplexity"],  # of the weights that were kept
     }
-    save_json(result, file)
+    save_json(result, Path(output_dir) / "pretraining.json")
     return result

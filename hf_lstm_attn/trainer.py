@@ -17,7 +17,7 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy, PredictionOutput
 
-from .callbacks import AveragedWeights, EarlyStopping, EpochReport, Progress, RunRecord, is_whole, list_checkpoints
+from .callbacks import AveragedWeights, EarlyStopping, EpochReport, Progress, RunRecord, choose_checkpoint
 from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model
 from .metrics import METRICS, compute_metrics, compute_reliability, confusion_matrix, fit_temperature
 from .results import collect_results, save_results, select_metrics
@@ -114,28 +114,23 @@ class LstmAttnTrainer(Trainer):
         """
         if resume_from_checkpoint is None:
             resume_from_checkpoint = self.args.resume_from_checkpoint
-        checkpoint = {"true": True, "false": None}.get(str(resume_from_checkpoint).lower(), resume_from_checkpoint)
-        if checkpoint:
-            folder = Path(self.args.output_dir)
-            candidates = list_checkpoints(folder) if checkpoint is True else [Path(checkpoint)]
-            checkpoint = str(self._prepare_to_resume(candidates))
-        output = super().train(resume_from_checkpoint=checkpoint, trial=trial, **kwargs)
+        folder, with_raw_weights = Path(self.args.output_dir), self.averages is not None
+        checkpoint = choose_checkpoint(resume_from_checkpoint, folder, with_raw_weights=with_raw_weights)
+        if checkpoint is not None:
+            self._prepare_to_resume(checkpoint)
+        checkpoint_name = None if checkpoint is None else str(checkpoint)
+        output = super().train(resume_from_checkpoint=checkpoint_name, trial=trial, **kwargs)
         if trial is None:
             self._finish()
         return output
 
-    def _prepare_to_resume(self, candidates: list[Path]) -> Path:
-        """The first whole checkpoint of the candidates."""
-        whole = [path for path in candidates if is_whole(path, with_raw_weights=self.averages is not None)]
-        if not whole:
-            raise ValueError(f"There is no whole checkpoint to resume from in {self.args.output_dir}.")
-        self.record.resume(whole[0])
-        state = json.loads((whole[0] / "trainer_state.json").read_text(encoding="utf-8"))
+    def _prepare_to_resume(self, checkpoint: Path) -> None:
+        self.record.resume(checkpoint)
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
         if state["stateful_callbacks"].get("TrainerControl", {}).get("args", {}).get("should_training_stop"):
             self.args.max_steps = state["global_step"]  # it had ended, early perhaps: nothing is left to train
         if self.averages is not None:
-            self.averages.resume_from = whole[0]
-        return whole[0]
+            self.averages.resume_from = checkpoint
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """As in `Trainer`; a loss that is not finite ends training."""

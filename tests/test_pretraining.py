@@ -151,7 +151,7 @@ def test_evaluation_leaves_training_as_it_was(pretrained: Path, tmp_path: Path) 
 
 def test_errors(pretrained: Path, tmp_path: Path) -> None:
     shutil.copytree(pretrained, tmp_path / "lm")
-    with pytest.raises(ValueError, match="other texts"):
+    with pytest.raises(ValueError, match="other data"):
         run(tmp_path / "lm", texts=TEXTS[1:], resume=str(tmp_path / "lm" / "checkpoint-5"))
     with pytest.raises(ValueError, match="learning rate"):
         run(tmp_path / "diverges", learning_rate=1e38, warmup_steps=0)
