@@ -98,10 +98,7 @@ def pretrain(
     if checkpoint is not None:
         record.resume(checkpoint)
     set_seed(args.seed)
-    order = np.random.default_rng(args.seed).permutation(len(texts))
-    wanted = min(HELD_OUT_SHARE * sum(map(len, texts)), HELD_OUT_CHARACTERS)
-    cut = 1 + np.searchsorted(np.cumsum([len(texts[row]) for row in order]), wanted)
-    held_out, training = ([texts[row] for row in part] for part in np.split(order, [cut]))
+    held_out, training = _hold_out(texts, args.seed)
     tokenizer = tokenizer or train_tokenizer(training)
     save_tokenizer(tokenizer, output_dir)
     config = config or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id)
@@ -136,3 +133,12 @@ def pretrain(
     }
     save_json(result, Path(output_dir) / "pretraining.json")
     return result
+
+
+def _hold_out(texts: list[str], seed: int) -> tuple[list[str], list[str]]:
+    """Texts to measure the perplexity on, and those to train on."""
+    order = np.random.default_rng(seed).permutation(len(texts))
+    wanted = min(HELD_OUT_SHARE * sum(map(len, texts)), HELD_OUT_CHARACTERS)
+    cut = 1 + np.searchsorted(np.cumsum([len(texts[row]) for row in order]), wanted)
+    held_out, training = ([texts[row] for row in part] for part in np.split(order, [cut]))
+    return held_out, training
