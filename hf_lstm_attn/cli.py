@@ -30,7 +30,6 @@ from .data import DATASETS
 from .recipes import RECIPES
 
 FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain")
-COMMAND_FILE = "_command.json"  # of a run: how it was begun; the Hub does not get files with such names
 DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
 # What libraries read when they are imported; long waits of OpenMP's threads slow training where others take a core.
 SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
@@ -126,7 +125,7 @@ def parse(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         parser.error("A token does not belong on a command line: log in with `hf auth login`, or set HF_TOKEN.")
     options.dataset = options.dataset or None
     options.words, options.source = words, options.dataset or options.data or getattr(options, "train_file", None)
-    stored = Path(options.output_dir or "") / COMMAND_FILE
+    stored = Path(options.output_dir or "") / hub.COMMAND_FILE
     if options.resume_from_checkpoint and not options.source and stored.is_file():
         return parse([*json.loads(stored.read_text(encoding="utf-8"))["words"], *words[2:]])
     return options, extra
@@ -151,7 +150,7 @@ def check(options: argparse.Namespace) -> None:
             raise ValueError(f"Name a data set ({', '.join(DATASETS)}), or pass --data.")
         options.output_dir = options.output_dir or f"runs/{Path(options.source).name.partition('.')[0]}"
         is_free = options.resume_from_checkpoint or options.overwrite_output_dir or not IS_FIRST
-        if not is_free and any(path.name != COMMAND_FILE for path in Path(options.output_dir).glob("*")):
+        if not is_free and any(path.name != hub.COMMAND_FILE for path in Path(options.output_dir).glob("*")):
             ways = "--resume_from_checkpoint true goes on, --overwrite_output_dir trains anew"
             raise ValueError(f"{options.output_dir} is not empty: {ways}, or choose another --output_dir.")
     if options.command == "explain" and not (options.output or ".png").endswith((".png", ".html")):

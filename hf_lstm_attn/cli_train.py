@@ -29,7 +29,6 @@ from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
 from .word_vectors import initialize_embeddings
 
-COMMAND_FILE = "_command.json"  # of a run: how it was begun; the Hub does not get files with such names
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
 AUDIT_TEXTS = 500
 logger = logging.getLogger("hf_lstm_attn")
@@ -186,7 +185,7 @@ def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
     for path in folder.glob("checkpoint-*"):
         shutil.rmtree(path)
     folder.mkdir(parents=True, exist_ok=True)
-    results.save_json({"words": options.words, "data": arguments}, folder / COMMAND_FILE)
+    results.save_json({"words": options.words, "data": arguments}, folder / hub.COMMAND_FILE)
 
 
 # --------------------------------------------------------------------------------------------------------------- data
@@ -230,8 +229,8 @@ def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:
     folder = built_in(options.run) if options.run in BUILT_IN else Path(options.run)
     record = results.load_results(folder) if (folder / results.RESULTS_FILE).is_file() else {}
     described = record.get("dataset", {}).get("arguments")
-    if (folder / COMMAND_FILE).is_file():  # on the machine where it was trained, with the paths of its data
-        described = json.loads((folder / COMMAND_FILE).read_text(encoding="utf-8"))["data"]
+    if (folder / hub.COMMAND_FILE).is_file():  # on the machine where it was trained, with the paths of its data
+        described = json.loads((folder / hub.COMMAND_FILE).read_text(encoding="utf-8"))["data"]
     if options.dataset or options.data:
         described, record = describe_data(options), {}
     if not described:

@@ -17,14 +17,10 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from .data import summarize_split
+from .inference import list_labels
 
 NO_LENGTH = 1_000_000  # a tokenizer that was given no length says a far larger number than this
 logger = logging.getLogger("hf_lstm_attn")
-
-
-def list_labels(config: PretrainedConfig) -> list[str]:
-    """The model's classes in the order of its logits."""
-    return [config.id2label[index] for index in range(config.num_labels)]
 
 
 def find_labels(dataset: Any) -> list[str] | None:

@@ -119,14 +119,14 @@ def explain(
         ValueError: for an unknown method or class, or a class for attention; MethodError for a method that the model
             does not allow.
     """
+    from .inference import list_labels, load_classifier
+
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose among {', '.join(METHODS)}.")
     if isinstance(classifier, str | Path):
-        from .inference import load_classifier
-
         classifier = load_classifier(classifier)
     model = classifier.model.eval()  # a model in training drops words
-    names = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    names = list_labels(model.config)
     if model.config.problem_type == "regression":
         raise ValueError("The model predicts a number; only a classifier can be explained.")
     if label is not None and label not in names:

@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).parent
 CODE = ("configuration_lstm_attn.py", "modeling_lstm_attn.py", "pipeline_lstm_attn.py", "handler.py")
 NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
 CHECKSUMS = "SHA256SUMS"
+COMMAND_FILE = "_command.json"  # of a run: how it was begun, with the paths of this machine; not published
 # Not published: checkpoints, pickles, logs, what is hidden and what begins with an underscore.
 NOT_PUBLISHED = ["checkpoint-*", "*.pt", "training_args.bin", "runs/*", ".*", "*/.*", "_*", "*/_*"]
 REASONS = {  # status -> what to tell, of repository, branch and error
@@ -84,9 +85,7 @@ def save(folder: str | Path) -> None:
     Adds the code that travels with the model, makes the tokenizer load on transformers 4 and 5, and writes SHA256SUMS
     (for `sha256sum --check`) over the files that `push` publishes. Removes nothing.
 
-    Raises:
-        FileNotFoundError: if the folder holds no saved model with its tokenizer.
-        ValueError: for a symbolic link, which cannot be published.
+    Raises FileNotFoundError without a saved model and its tokenizer, ValueError for a symbolic link.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -187,6 +186,7 @@ def verify(folder_or_repo: str | Path, *, trust_remote_code: bool = False, datas
     """
     from huggingface_hub import snapshot_download
 
+    from .inference import load_classifier
     from .results import compute_predictions, load_results
 
     folder = Path(folder_or_repo if Path(folder_or_repo).is_dir() else snapshot_download(str(folder_or_repo)))
@@ -199,14 +199,15 @@ def verify(folder_or_repo: str | Path, *, trust_remote_code: bool = False, datas
         logger.warning("The folder is of an older version and records no predictions: they could not be replayed.")
     differences += [*_compare_code(folder, results), *_compare_card(folder, results)]
     try:
-        replayed = compute_predictions(folder, [row["text"] for row in recorded])
+        classifier = load_classifier(folder)
+        replayed = compute_predictions(classifier, [row["text"] for row in recorded])
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         return [*differences, f"The model cannot be read: {error}"]
     differences += _compare_predictions(folder, results, replayed)
     if trust_remote_code and recorded:
         differences += _replay_with_own_code(folder, results)
     if dataset is not None:
-        differences += _compare_scores(folder, results, dataset)
+        differences += _compare_scores(classifier, results, dataset)
     return differences
 
 
@@ -265,14 +266,13 @@ def _replay_with_own_code(folder: Path, results: dict[str, Any]) -> list[str]:
     return [f"{difference} (Read by the folder's own code.)" for difference in differences]
 
 
-def _compare_scores(folder: Path, results: dict[str, Any], dataset: Any) -> list[str]:
+def _compare_scores(classifier: Any, results: dict[str, Any], dataset: Any) -> list[str]:
     from .data import fingerprint
-    from .inference import load_classifier, predict_logits
+    from .inference import predict_logits
     from .metrics import compute_metrics
 
     if fingerprint(dataset) != results["dataset"]["splits"]["test"]["fingerprint"]:
         return [f"The {len(dataset)} rows of the data set are not those that the model was tested on."]
-    classifier = load_classifier(folder)
     found = compute_metrics(predict_logits(classifier.model, classifier.tokenizer, dataset["text"]), dataset["label"])
     said = results["metrics"]["test"]
     wrong = [name for name in said if not abs(said[name] - found.get(name, said[name])) <= SCORE_TOLERANCE]

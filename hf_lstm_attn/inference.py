@@ -44,6 +44,11 @@ def built_in(name: str) -> Path:
     return Path(__file__).parent / "pretrained" / name
 
 
+def list_labels(config: Any) -> list[str]:
+    """The model's classes in the order of its logits."""
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
     """The pipeline of a model folder, a Hub id or a built-in model's name, in float32, on a GPU if there is one.
 
@@ -99,7 +104,7 @@ def predict(classifier: Any, texts: Iterable[str], *, batch_size: int = 64) -> I
     Probabilities sum to 1 over the labels, unless the model gives a text several labels at once.
     """
     model, texts = classifier.model, iter(texts)
-    labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    labels = list_labels(model.config)
     is_multi = model.config.problem_type == "multi_label_classification" or len(labels) == 1
     while chunk := list(islice(texts, CHUNK)):
         logits = torch.from_numpy(predict_logits(model, classifier.tokenizer, chunk, batch_size=batch_size)).double()

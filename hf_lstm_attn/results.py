@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .inference import load_classifier
+from .inference import list_labels, load_classifier
 from .pipeline_lstm_attn import LstmAttnPipeline
 
 RESULTS_FILE = "results.json"
@@ -77,13 +77,12 @@ def load_recorded_texts() -> list[str]:
     return texts
 
 
-def compute_predictions(folder: str | Path, texts: list[str]) -> list[dict[str, Any]]:
-    """What the saved model in `folder` says of each text, one at a time.
+def compute_predictions(classifier: Any, texts: list[str]) -> list[dict[str, Any]]:
+    """What a model, as `load_classifier` gives it, says of each text, one at a time.
 
     Returns:
         `{"text", "logits": (num_labels,), "attentions": (tokens,)}` per text, to six digits.
     """
-    classifier = load_classifier(folder)
     rows = []
     for text in texts:
         encoded = classifier.tokenizer(text, truncation=True, return_tensors="pt").to(classifier.model.device)
@@ -100,9 +99,8 @@ def load_examples(labels: list[str]) -> list[str]:
     return texts
 
 
-def record_examples(folder: str | Path, labels: list[str]) -> list[dict[str, Any]]:
-    """Label, score and words with attention weights of `load_examples`, by the saved model."""
-    classifier: Any = load_classifier(folder)
+def record_examples(classifier: Any, labels: list[str]) -> list[dict[str, Any]]:
+    """Label, score and words with attention weights of `load_examples`."""
     if not isinstance(classifier, LstmAttnPipeline):  # a baseline
         return []
     texts = load_examples(labels)
@@ -116,7 +114,7 @@ def record_examples(folder: str | Path, labels: list[str]) -> list[dict[str, Any
 def collect_results(trainer: Any) -> dict[str, Any]:
     """The record of a finished training, without the test split, from the trainer and the folder it has saved."""
     args, config, state = trainer.args, trainer.model.config, trainer.state
-    labels = [config.id2label[index] for index in range(config.num_labels)]
+    labels, classifier = list_labels(config), load_classifier(args.output_dir)
     epochs = collect_epochs(state.log_history)
     kept = next((row for row in epochs if row["step"] == (state.best_global_step or state.global_step)), {})
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
@@ -155,8 +153,8 @@ def collect_results(trainer: Any) -> dict[str, Any]:
         "metric_for_best_model": args.metric_for_best_model,
         "temperature": getattr(config, "calibration_temperature", None),
         "metrics": {name: kept[name] for name in ("train", "validation") if name in kept},
-        "predictions": compute_predictions(args.output_dir, load_recorded_texts()),
-        "examples": record_examples(args.output_dir, labels),
+        "predictions": compute_predictions(classifier, load_recorded_texts()),
+        "examples": record_examples(classifier, labels),
     }
 
 

@@ -191,8 +191,7 @@ class LstmAttnTrainer(Trainer):
             self._evaluate_on_train()
         metrics = super().evaluate(rows, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
         if metric_key_prefix == "test" and self.results and self.is_world_process_zero():
-            self.splits["test"] = describe_split(eval_dataset, list_labels(self.model.config))
-            self._record_test(metrics)
+            self._record_test(metrics, describe_split(eval_dataset, list_labels(self.model.config)))
         return metrics
 
     def _evaluate_on_train(self) -> None:
@@ -239,9 +238,9 @@ class LstmAttnTrainer(Trainer):
         if self.args.push_to_hub:
             self.push_to_hub()
 
-    def _record_test(self, metrics: dict[str, float]) -> None:
+    def _record_test(self, metrics: dict[str, float], split: dict[str, Any]) -> None:
         """Add the figures of the test split to the results."""
-        self.results["dataset"]["splits"]["test"] = self.splits["test"]
+        self.results["dataset"]["splits"]["test"] = split
         self.results["metrics"]["test"] = select_metrics(metrics, "test_")
         if self.scored is not None:
             logits, labels = self.scored

@@ -10,11 +10,21 @@ from typing import Any
 import datasets
 import transformers
 from datasets import Dataset, DatasetDict
+from transformers import set_seed
 
-from hf_lstm_attn import LstmAttnTrainer
+from hf_lstm_attn import (
+    RECIPES,
+    LstmAttnConfig,
+    LstmAttnForSequenceClassification,
+    LstmAttnTrainer,
+    LstmAttnTrainingArguments,
+    train_tokenizer,
+)
 from hf_lstm_attn.callbacks import is_whole, list_checkpoints
 from hf_lstm_attn.cli import keep_freed_memory
+from hf_lstm_attn.data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, load_results
+from hf_lstm_attn.word_vectors import initialize_embeddings
 
 SEED = 42
 
@@ -80,3 +90,37 @@ def train_and_test(trainer: LstmAttnTrainer, test: Dataset) -> dict[str, Any]:
         print(f"test {name}: {100 * metrics[f'test_{name}']:.2f} %")
     print(f"Model, card and figures: {trainer.args.output_dir}")
     return trainer.results
+
+
+def train_default(task: str, doc: str | None) -> None:
+    """Train the model of recipe `default` on a data set of `DATASETS`, and score its test split."""
+    options = build_parser(doc, f"runs/lstm-attn-{task}").parse_args()
+    if load_finished(options.output_dir):
+        return
+    data, recipe = DATASETS[task], RECIPES["default"]
+    dataset = limit_rows(data.load(options.data), options.limit)
+    texts, classes = dataset["train"]["text"][:], dataset["train"].features["label"].num_classes
+    tokenizer = train_tokenizer(texts, normalization=data.normalization, **recipe.tokenizer)
+    set_seed(SEED)
+    config = LstmAttnConfig(vocab_size=len(tokenizer), num_labels=classes, **recipe.model)
+    model = LstmAttnForSequenceClassification(config)
+    initialize_embeddings(model, "train", texts, tokenizer, seed=SEED)
+    trainer = LstmAttnTrainer(
+        model=model,
+        args=LstmAttnTrainingArguments(
+            str(options.output_dir),
+            num_train_epochs=1 if options.limit else None,
+            balance_classes=data.metric == "macro_recall",
+            metric_for_best_model=data.metric,
+            seed=SEED,
+            dataset_name=data.path,
+            dataset_config=data.config_name,
+            license=data.license,
+            recipe="default",
+        ),
+        train_dataset=dataset["train"],
+        eval_dataset=dataset["validation"],
+        processing_class=tokenizer,
+        dataset_arguments={"name": task, "limit": options.limit},
+    )
+    train_and_test(trainer, dataset["test"])

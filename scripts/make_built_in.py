@@ -65,12 +65,11 @@ def store_model(run: Path, folder: Path, vocabulary: int | None) -> int:
     return words
 
 
-def score(folder: Path, name: str, data: str | None, limit: int | None, expected: str | None) -> dict[str, float]:
+def score(classifier: Any, name: str, data: str | None, limit: int | None, expected: str | None) -> dict[str, float]:
     """Metrics of the stored model on the test split that the run was scored on."""
     test = limit_rows(DATASETS[name].load(data), limit)["test"]
     if fingerprint(test) != expected:
         raise SystemExit(f"The test split of {data or DATASETS[name].path} is not the one that the run was scored on.")
-    classifier = load_classifier(folder)
     return compute_metrics(predict_logits(classifier.model, classifier.tokenizer, test["text"][:]), test["label"][:])
 
 
@@ -79,10 +78,11 @@ def make_built_in(run: Path, name: str, folder: Path, options: argparse.Namespac
     results = load_results(run)
     words = store_model(run, folder, options.vocabulary)
     expected = results["dataset"]["splits"]["test"]["fingerprint"]
-    test = score(folder, name, options.data, options.limit, expected)
+    classifier = load_classifier(folder)
+    test = score(classifier, name, options.data, options.limit, expected)
     results["built_in"] = {"name": name, "dtype": "float16", "vocabulary": words, "metrics": {"test": test}}
-    results["predictions"] = compute_predictions(folder, load_recorded_texts())
-    results["examples"] = record_examples(folder, results["labels"])
+    results["predictions"] = compute_predictions(classifier, load_recorded_texts())
+    results["examples"] = record_examples(classifier, results["labels"])
     save_results(results, folder)
     save_card(results, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())

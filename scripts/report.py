@@ -27,6 +27,7 @@ from hf_lstm_attn import (
     train_tokenizer,
 )
 from hf_lstm_attn.data import DATASETS, summarize_split
+from hf_lstm_attn.inference import list_labels
 from hf_lstm_attn.plots import plot_comparison, save_figure
 from hf_lstm_attn.results import load_examples, save_results
 from hf_lstm_attn.text import make_visible
@@ -237,7 +238,7 @@ def draw_heatmaps(model: str | Path, output_dir: Path, name: str, title: str) ->
         logger.warning(f"No heatmaps of {title}: {error}")
         return {}
     config = classifier.model.config
-    texts = load_examples([config.id2label[index] for index in range(config.num_labels)])
+    texts = load_examples(list_labels(config))
     drawn = {f"{name}_{number}.png": text for number, text in enumerate(texts, start=1)}
     for file, text in drawn.items():
         explain(classifier, text, method="attention").plot(output_dir / file)

@@ -38,7 +38,7 @@ def run(model_folder: Path, dataset: Dataset) -> Path:
     results: dict[str, Any] = {"schema_version": 2, "versions": describe_versions(), "labels": ["negative", "positive"]}
     results["dataset"] = {"name": "films", "splits": {"test": {"rows": 3, "fingerprint": fingerprint(dataset)}}}
     results["metrics"] = {"test": compute_metrics(logits, dataset["label"])}
-    save_results(results | {"predictions": compute_predictions(model_folder, load_recorded_texts())}, model_folder)
+    save_results(results | {"predictions": compute_predictions(classifier, load_recorded_texts())}, model_folder)
     save_card(results, model_folder)
     (model_folder / "curves.png").write_bytes(b"\x89PNG" * 100)
     for name in ("checkpoint-3/model.safetensors", "training_args.bin", "optimizer.pt", ".cache/x", "_old/y"):
