@@ -13,7 +13,6 @@ from typing import Any
 from transformers import pipeline
 
 PARAMETERS = ("top_k", "function_to_apply", "truncation", "max_length", "batch_size", "return_attention")
-BATCH_SIZE = 32
 
 
 class EndpointHandler:
@@ -29,24 +28,14 @@ class EndpointHandler:
         inputs, parameters = data["inputs"], data.get("parameters") or {}
         texts = inputs if isinstance(inputs, list) else [inputs]
         for number, text in enumerate(texts):
-            check_text(text, number)
-        if not isinstance(parameters, dict):
-            raise ValueError('"parameters" is not an object.')
-        unknown = sorted(set(parameters) - set(PARAMETERS))
-        if unknown:
-            raise ValueError(f"Unknown parameters: {', '.join(unknown)}. There are {', '.join(PARAMETERS)}.")
+            parts = [text.get("text"), text.get("text_pair") or ""] if isinstance(text, dict) else [text]
+            if not all(isinstance(part, str) for part in parts):
+                raise ValueError(f'Input {number} is not a text, nor an object with a "text".')
+        if not isinstance(parameters, dict) or set(parameters) - set(PARAMETERS):
+            raise ValueError(f'"parameters" is not an object with some of {", ".join(PARAMETERS)}.')
         if not isinstance(parameters.get("top_k"), int | None):  # which the pipeline would ignore
             raise ValueError('"top_k" is neither a number of labels nor null.')
         try:
-            return self.pipeline(texts, **{"batch_size": BATCH_SIZE, **parameters}) if texts else []
+            return self.pipeline(texts, **{"batch_size": 32, **parameters}) if texts else []
         except (TypeError, KeyError, RuntimeError, OverflowError) as error:
-            raise ValueError(f"The parameters {parameters} do not fit: {error}") from error
-
-
-def check_text(text: Any, number: int) -> None:
-    """Raises ValueError unless it is a text, or an object with one."""
-    parts: list[Any] = [text.get("text"), text.get("text_pair") or ""] if isinstance(text, dict) else [text]
-    if not all(isinstance(part, str) for part in parts):
-        raise ValueError(f'Input {number} is not a text, nor an object with a "text".')
-    if any("\ud800" <= character <= "\udfff" for part in parts for character in part):
-        raise ValueError(f"Input {number} holds half a surrogate pair, which is no text.")
+            raise ValueError(f"The inputs or the parameters {parameters} do not fit: {error}") from error

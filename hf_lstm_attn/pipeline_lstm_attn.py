@@ -22,43 +22,31 @@ class LstmAttnPipeline(TextClassificationPipeline):
     def check_model_type(self, supported_models: Any) -> None:
         """Nothing: the stock check knows the models of transformers alone and would report an error."""
 
-    def _sanitize_parameters(self, return_attention: bool | None = None, **kwargs: Any) -> Any:
-        preprocess_params, forward_params, postprocess_params = super()._sanitize_parameters(**kwargs)
-        if return_attention is not None:
-            preprocess_params["return_attention"] = return_attention
-        return preprocess_params, forward_params, postprocess_params
-
-    def preprocess(
-        self, inputs: Any, return_attention: bool = False, truncation: Any = True, **tokenizer_kwargs: Any
-    ) -> Any:
+    def preprocess(self, inputs: Any, return_attention: bool = False, truncation: Any = True, **options: Any) -> Any:
         with TOKENIZING:
-            encoded = super().preprocess(inputs, truncation=truncation, **tokenizer_kwargs)
+            encoded = super().preprocess(inputs, truncation=truncation, **options)
         if return_attention:
-            text = inputs["text"] if isinstance(inputs, dict) else inputs
-            # Plain lists: the pipeline puts them beside the padded tensors of a batch as they are.
+            # No tensors: the pipeline puts them beside the padded tensors of a batch as they are.
             encoded["offsets"] = encoded.encodings[0].offsets
-            encoded["text"] = text
+            encoded["text"] = inputs["text"] if isinstance(inputs, dict) else inputs
         return encoded
 
     def _forward(self, model_inputs: Any) -> dict[str, Any]:
         beside = {name: model_inputs.pop(name) for name in ("offsets", "text") if name in model_inputs}
-        if not beside:
-            return super()._forward(model_inputs)
-        outputs = super()._forward({**model_inputs, "output_attentions": True})
-        mask = model_inputs["attention_mask"]
-        return {"logits": outputs.logits, "weights": outputs.attentions, "mask": mask, **beside}
+        outputs = super()._forward({**model_inputs, "output_attentions": True} if beside else model_inputs)
+        return {**outputs, **model_inputs, **beside}
 
     def postprocess(self, model_outputs: Any, **postprocess_params: Any) -> Any:
         result = super().postprocess(model_outputs, **postprocess_params)
         if "offsets" not in model_outputs:
             return result
-        weights = model_outputs["weights"][0][model_outputs["mask"][0].bool()].tolist()  # one per word, no padding
+        is_word = model_outputs["attention_mask"][0].bool()  # (seq_len,), without padding
+        weights = model_outputs["attentions"][0][is_word].tolist()
         tokens = zip(model_outputs["offsets"], weights, strict=True)
         words = [
             {"word": model_outputs["text"][start:end], "start": start, "end": end, "weight": weight}
             for (start, end), weight in islice(tokens, self.model.config.max_position_embeddings)
         ]
-        entries = result if isinstance(result, list) else [result]
-        for entry in entries:
+        for entry in result if isinstance(result, list) else [result]:
             entry["words"] = words
         return result
