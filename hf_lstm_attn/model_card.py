@@ -6,30 +6,25 @@ import json
 import logging
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from . import plots
 from .metrics import METRICS, MIN_ROWS
 from .results import SCHEMA_VERSION
 from .text import make_visible
 
-CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 MAX_HEATMAPS = 3
-MACRO = {"average": "macro"}
-Figures = dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]]
+PARTS = "machine dataset labels model training epochs metrics confusion reliability examples audit".split()
 logger = logging.getLogger("hf_lstm_attn")
 
 
 def render_card(
-    results: Mapping[str, Any],
-    *,
-    repo_id: str | None = None,
-    license: str | None = None,
-    figures: Collection[str] | None = None,
+    results: Mapping[str, Any], *, repo_id: str | None = None, license: str | None = None, figures: Collection[str] = ()
 ) -> str:
     """The card: metadata that the Hub reads, then Markdown.
 
@@ -37,7 +32,7 @@ def render_card(
         results: What `load_results` gives. Parts may be missing.
         repo_id: Where the model is on the Hub; without it, the lines that load it name a place to fill in.
         license: What the model is offered under; by default what the results record. Without either, none is named.
-        figures: File names of the figures beside the card; by default all that the results allow.
+        figures: File names of the figures beside the card.
 
     Raises:
         ValueError: for results of another schema version.
@@ -46,7 +41,9 @@ def render_card(
     name = (results["dataset"].get("name") or "own-data").rpartition("/")[2]
     own_id = "you/lstm-attn-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")
     repo_id = repo_id or results.get("built_in", {}).get("name") or own_id
-    text = make_visible(min((row["text"] for row in results["examples"]), key=len, default="A text to classify."))
+    texts = [make_visible(row["text"]) for row in results["examples"]]  # on one line
+    text = min(texts, key=len, default="A text to classify.")
+    recorded = [metric for row in results["metrics"].values() for metric in row]
     card = ModelCard.from_template(
         _build_data(results, repo_id.rpartition("/")[2], license),
         template_str=TEMPLATE.read_text(encoding="utf-8"),
@@ -56,22 +53,16 @@ def render_card(
         shell_repo=shlex.quote(repo_id),
         python_text=json.dumps(text, ensure_ascii=False),
         shell_text=shlex.quote(text),
-        metrics=sorted({name for row in results["metrics"].values() for name in row}, key=_rank_metric),
-        figures=[name for name in list_figures(results) if figures is None or name in figures],
+        metrics=[metric for metric in dict.fromkeys(["loss", *METRICS, *recorded]) if metric in recorded],
+        figures=figures,
         escape=escape,
     )
     return re.sub(r"\n{3,}", "\n\n", str(card)).rstrip() + "\n"
 
 
-def _rank_metric(name: str) -> tuple[int, str]:
-    """The order of columns: loss, then METRICS, then others by name."""
-    known = ("loss", *METRICS)
-    return (known.index(name) if name in known else len(known)), name
-
-
 def _build_data(results: Mapping[str, Any], model_name: str, license: str | None) -> ModelCardData:
-    dataset, examples = results["dataset"], results["examples"]
-    scores = _list_scores(results)
+    dataset, scores = results["dataset"], _list_scores(results)
+    answers = [(row["text"], {"label": row["label"], "score": row["score"]}) for row in results["examples"]]
     return ModelCardData(
         model_name=model_name if scores else None,  # the Hub knows it as the name of a list of scores alone
         language=dataset.get("language"),
@@ -82,45 +73,40 @@ def _build_data(results: Mapping[str, Any], model_name: str, license: str | None
         datasets=[dataset["hub_id"]] if dataset.get("hub_id") else None,
         metrics=["accuracy", "f1", "precision", "recall"],
         eval_results=scores or None,
-        widget=[{"text": row["text"], "output": [{name: row[name] for name in ("label", "score")}]} for row in examples]
-        or None,
+        widget=[{"text": make_visible(text), "output": [answer]} for text, answer in answers] or None,
     )
 
 
 def _list_scores(results: Mapping[str, Any]) -> list[EvalResult]:
     """The test split's metrics for the Hub's index of models."""
     dataset, found = results["dataset"], results["metrics"].get("test", {})
+    name = dataset.get("name") or "own data"
     rows = dataset.get("splits", {}).get("test", {}).get("rows")
     is_cut = bool((dataset.get("arguments") or {}).get("fractions"))  # all splits are parts of the data's train
-    average = {"average": "binary"} if len(results["labels"]) == 2 else MACRO
-    averages = {"accuracy": None, **dict.fromkeys(("f1", "precision", "recall"), average), "macro_recall": MACRO}
+    average = "binary" if len(results["labels"]) == 2 else "macro"
+    averages = {"accuracy": None, "f1": average, "precision": average, "recall": average, "macro_recall": "macro"}
     return [
         EvalResult(
             task_type="text-classification",
-            dataset_type=dataset.get("hub_id") or dataset.get("name") or "own data",
-            dataset_name=f"{dataset.get('name') or 'own data'}{f', {rows:,} rows' if rows else ''}",
+            dataset_type=dataset.get("hub_id") or name,
+            dataset_name=f"{name}, {rows:,} rows" if rows else name,
             dataset_config=dataset.get("config"),
             dataset_split="train" if is_cut else "test",
-            metric_type=name.removeprefix("macro_"),
-            metric_name=name,
-            metric_value=found[name],
-            metric_args=arguments,
+            metric_type=metric.removeprefix("macro_"),
+            metric_name=metric,
+            metric_value=found[metric],
+            metric_args={"average": average} if average else None,
         )
-        for name, arguments in averages.items()
-        if name in found
+        for metric, average in averages.items()
+        if metric in found
     ]
 
 
 def save_card(results: Mapping[str, Any], folder: str | Path, **kwargs: Any) -> None:
-    """Write README.md into the folder, with the figures that lie there; `kwargs` are those of `render_card`.
-
-    An interruption leaves the old card or the new one, never a half.
-    """
-    path = Path(folder) / CARD_FILE
-    card = render_card(results, **{"figures": [file.name for file in path.parent.glob("*.png")], **kwargs})
-    part = path.with_name(CARD_FILE + ".part")
-    part.write_text(card, encoding="utf-8", errors="replace")
-    part.replace(path)
+    """Write README.md into the folder, with the figures that lie there; `kwargs` are those of `render_card`."""
+    figures = sorted(path.name for path in Path(folder).glob("*.png"))
+    card = render_card(results, **{"figures": figures, **kwargs})
+    (Path(folder) / "README.md").write_text(card, encoding="utf-8", errors="replace")
 
 
 def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
@@ -129,36 +115,32 @@ def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
     Raises:
         ValueError: for results of another schema version.
     """
-    from . import plots
-
-    for name, (function, arguments, options) in list_figures(_fill(results)).items():
-        try:
-            plots.save_figure(getattr(plots, function)(*arguments, **options), Path(folder) / name)
-        except Exception as error:
-            logger.warning(f"{name} was not drawn: {type(error).__name__}: {error}")
-
-
-def list_figures(results: Mapping[str, Any]) -> Figures:
-    """File name -> the function of plots.py that draws it and its arguments, for what the results hold."""
+    results = _fill(results)
     title = (results["dataset"].get("name") or "own data") + " (synthetic)" * bool(results["dataset"].get("synthetic"))
     best = next((row["epoch"] for row in results["epochs"] if row.get("step") == results.get("best_step")), None)
-    figures: Figures = {}
+    confusion, reliability = (results[part].get("test") for part in ("confusion", "reliability"))
+    folder = Path(folder)
     if results["model"].get("model_type") == "lstm_attn":
-        figures["architecture.png"] = ("plot_architecture", (results,), {})
+        _draw(folder / "architecture.png", plots.plot_architecture, results)
     if results["epochs"]:
-        figures["curves.png"] = ("plot_curves", (results["epochs"],), {"best_epoch": best, "title": title})
-    for split, counts in list(results["confusion"].items())[:1]:
-        figures["confusion.png"] = ("plot_confusion", (counts, results["labels"]), {"title": f"{title}, {split}"})
-    for split, measured in list(results["reliability"].items())[:1]:
-        if sum(row["examples"] for row in measured["as trained"]["bins"]) >= MIN_ROWS:
-            figures["reliability.png"] = ("plot_reliability", (measured,), {"title": f"{title}, {split}"})
+        _draw(folder / "curves.png", plots.plot_curves, results["epochs"], best_epoch=best, title=title)
+    if confusion:
+        _draw(folder / "confusion.png", plots.plot_confusion, confusion, results["labels"], title=f"{title}, test")
+    if reliability and sum(row["examples"] for row in reliability["as trained"]["bins"]) >= MIN_ROWS:
+        _draw(folder / "reliability.png", plots.plot_reliability, reliability, title=f"{title}, test")
     for number, row in enumerate([row for row in results["examples"] if row.get("words")][:MAX_HEATMAPS], start=1):
         words, weights = ([word[key] for word in row["words"]] for key in ("word", "weight"))
-        options = {"signed": False, "title": f"Predicted label: {row['label']} ({100 * row['score']:.0f} %)"}
-        figures[f"heatmap_{number}.png"] = ("plot_heatmap", (words, weights), options)
+        said = f"Predicted label: {row['label']} ({100 * row['score']:.0f} %)"
+        _draw(folder / f"heatmap_{number}.png", plots.plot_heatmap, words, weights, signed=False, title=said)
     if results["audit"]:
-        figures["audit.png"] = ("plot_audit", (results["audit"],), {"title": f"Audit of explanations: {title}"})
-    return figures
+        _draw(folder / "audit.png", plots.plot_audit, results["audit"], title=f"Audit of explanations: {title}")
+
+
+def _draw(path: Path, plot: Callable[..., Any], *values: Any, **options: Any) -> None:
+    try:
+        plots.save_figure(plot(*values, **options), path)
+    except Exception as error:
+        logger.warning(f"{path.name} was not drawn: {type(error).__name__}: {error}")
 
 
 def escape(text: Any) -> str:
@@ -170,14 +152,9 @@ def escape(text: Any) -> str:
 
 def _fill(results: Mapping[str, Any]) -> dict[str, Any]:
     """The results with an empty value for each part that is missing."""
-    version = results.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if (version := results.get("schema_version")) != SCHEMA_VERSION:
         raise ValueError(
             f"results.json has schema version {version or 1}, and this version of hf_lstm_attn reads {SCHEMA_VERSION} "
             "alone. Make the card with the version of hf_lstm_attn that trained the model."
         )
-    parts = "versions machine dataset model tokenizer training metrics confusion reliability audit".split()
-    filled: dict[str, Any] = {**{part: {} for part in parts}, "labels": [], "epochs": [], "examples": []}
-    filled |= {name: value for name, value in results.items() if value is not None}
-    filled["examples"] = [{**row, "text": " ".join(row["text"].split())} for row in filled["examples"]]
-    return filled
+    return {name: {} for name in PARTS} | {name: value for name, value in results.items() if value is not None}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import seaborn
-from matplotlib import cm, colors, font_manager, patches, ticker
+from matplotlib import cm, colors, font_manager, ticker
 from matplotlib.figure import Figure
 
 from .text import make_visible
@@ -22,25 +21,19 @@ CURVES = ("loss", "accuracy", "precision", "recall", "f1")
 COLORS = BLUE, VERMILION, GREEN, SKY, *_ = ("#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#CC79A7", "#000000")
 SIGNED = colors.LinearSegmentedColormap.from_list("signed", [VERMILION, "white", SKY], 257)
 UNSIGNED = colors.LinearSegmentedColormap.from_list("unsigned", ["white", GREEN])
-MAX_CLASSES, MOST_CONFUSED = 25, 15  # a confusion matrix of more classes shows the most confused ones
+MAX_CLASSES = 25  # a confusion matrix of more classes shows those with the most errors
 MAX_WORDS = 500  # of a heatmap
-# matplotlib's own font; beside it, where they are installed, some that have Chinese, Japanese, Korean, Hindi or Thai.
-OTHER_FONTS = "Noto Sans CJK SC,Noto Sans CJK JP,PingFang SC,Microsoft YaHei,Malgun Gothic,Noto Sans Devanagari,Tahoma"
-FONTS = ["DejaVu Sans", *sorted(set(OTHER_FONTS.split(",")) & set(font_manager.get_font_names()))]
-RC: Any = {**seaborn.axes_style("whitegrid"), "font.family": FONTS, "text.parse_math": False}
-
-
-@cache
-def _find_letters() -> frozenset[int]:
-    return frozenset().union(*(font_manager.get_font(font_manager.findfont(name)).get_charmap() for name in FONTS))
+FONT = "DejaVu Sans"  # matplotlib's own: Latin, Greek, Cyrillic, Arabic, Hebrew and many signs
+LETTERS = font_manager.get_font(font_manager.findfont(FONT)).get_charmap()
+RC: Any = {**seaborn.axes_style("whitegrid"), "font.family": FONT, "text.parse_math": False}
 
 
 def _show(text: str, longest: int = 34) -> str:
-    """A text as it can be drawn: on one line, the middle of a long one left out, signs that no font has by name."""
+    """A text as it can be drawn: on one line, the middle of a long one left out, signs that the font lacks by name."""
     shown = ""
     for sign in make_visible(" ".join(text.split())):
         names = {"So": f":{unicodedata.name(sign, '?').lower()}:", "Mn": "", "Me": "", "Cf": "", "Sk": ""}
-        shown += sign if ord(sign) in _find_letters() else names.get(unicodedata.category(sign), "□")
+        shown += sign if ord(sign) in LETTERS else names.get(unicodedata.category(sign), "□")
     return shown if len(shown) <= longest else f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
 
 
@@ -86,7 +79,7 @@ def plot_curves(epochs: Sequence[Mapping[str, Any]], *, best_epoch: float | None
 def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *, title: str) -> Figure:
     """Counts of true (rows) against predicted labels (columns), shaded by their share of the row.
 
-    Of more than `MAX_CLASSES` labels it shows the `MOST_CONFUSED` that share the most errors.
+    Of more than `MAX_CLASSES` labels it shows those with the most errors.
 
     Args:
         confusion: (num_labels, num_labels) counts.
@@ -96,10 +89,9 @@ def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *,
     support, chosen = counts.sum(axis=1), list(range(len(counts)))
     title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f} %"
     if len(counts) > MAX_CLASSES:
-        errors = np.where(np.eye(len(counts), dtype=bool), 0, counts + counts.T)
-        pairs = np.argsort(-errors, axis=None, kind="stable")[: MOST_CONFUSED**2]  # fewer labels have fewer pairs
-        chosen = sorted(list(dict.fromkeys(np.stack(np.divmod(pairs, len(counts)), axis=1).flat))[:MOST_CONFUSED])
-        title += f" (the {len(chosen)} most confused of {len(counts):,} labels)"
+        errors = support + counts.sum(axis=0) - 2 * counts.diagonal()
+        chosen = sorted(np.argsort(-errors, kind="stable")[:MAX_CLASSES].tolist())
+        title += f" (the {MAX_CLASSES} most confused of {len(counts):,} labels)"
     part, names = counts[np.ix_(chosen, chosen)], [_show(labels[index]) for index in chosen]
     letters, cell = max(map(len, names)), min(0.9, 9.5 / len(names))  # inches of a cell
     side = cell * len(names) + 0.085 * letters
@@ -119,26 +111,23 @@ def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *,
 
 
 @matplotlib.rc_context(RC)
-def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str) -> Figure | None:
+def plot_reliability(reliability: Mapping[str, Mapping[str, Any]], *, title: str) -> Figure:
     """Share of right predictions by confidence, a panel per entry of `reliability` (name -> `compute_reliability`).
 
-    The numbers in the bars count texts. None where fewer than `metrics.MIN_ROWS` texts were measured.
+    The numbers in the bars count texts.
     """
-    from .metrics import BINS, MIN_ROWS
+    from .metrics import BINS
 
-    panels = {name: row for name, row in reliability.items() if sum(b["examples"] for b in row["bins"]) >= MIN_ROWS}
-    if not panels:
-        return None
-    lowest = min(int(BINS * row["confidence"]) for measured in panels.values() for row in measured["bins"])
-    figure = Figure(figsize=(5.5 * len(panels), 5), layout="constrained")
-    for axis, (name, measured) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+    figure = Figure(figsize=(5.5 * len(reliability), 5), layout="constrained")
+    axes = figure.subplots(1, len(reliability), squeeze=False, sharex=True)[0]
+    for axis, (name, measured) in zip(axes, reliability.items(), strict=True):
         for row in measured["bins"]:
             middle = (min(int(BINS * row["confidence"]), BINS - 1) + 0.5) / BINS
             axis.bar(middle, row["accuracy"], 1 / BINS, color="#BFDDF0", edgecolor=BLUE)
             axis.text(middle, 0.02, f"{row['examples']:,}", rotation=90, ha="center", va="bottom", fontsize=9)
-        axis.plot([0, 1], [0, 1], ":", color=VERMILION, linewidth=2, label="perfect calibration")
+        axis.axline((1, 1), slope=1, linestyle=":", color=VERMILION, linewidth=2, label="perfect calibration")
         axis.set_title(f"{_show(name)}: calibration error {100 * measured['expected_calibration_error']:.1f} %")
-        axis.set(xlabel="confidence (in bars: texts)", ylabel="share right", xlim=(lowest / BINS, 1), ylim=(0, 1.15))
+        axis.set(xlabel="confidence (in bars: texts)", ylabel="share right", xlim=(None, 1), ylim=(0, 1.15))
         axis.legend(loc="upper left")
     return _add_title(figure, title)
 
@@ -159,12 +148,12 @@ def plot_heatmap(words: Sequence[str], scores: Sequence[float], *, signed: bool,
     figure = Figure(figsize=(width, 1))
     axis = figure.add_axes((0, 0, 1, 1), frame_on=False, xticks=[], yticks=[])
     for word, score in zip(words[:MAX_WORDS], scores[:MAX_WORDS], strict=True):
-        text = axis.text(0, 0, _show(word), fontsize=12, ha="center")
-        size = text.get_window_extent().width / figure.dpi + 0.12
+        box = {"facecolor": shades.to_rgba(np.array(score)), "edgecolor": "none", "pad": 3}
+        text = axis.text(0, 0, _show(word), fontsize=12, ha="center", bbox=box)
+        size = text.get_window_extent().width / figure.dpi + 0.12  # inches, with the box
         x, y = (x, y) if x + size < width - 0.2 else (0.2, y + 0.33)
         text.set_position((x + size / 2, y + 0.2))
-        axis.add_artist(patches.Rectangle((x, y), size, 0.28, color=shades.to_rgba(np.array(score))))
-        x += size + 0.03
+        x += size
     height = y + 1.25
     figure.set_size_inches(width, height)
     directions = (unicodedata.bidirectional(letter) for letter in "".join(words))
@@ -195,31 +184,6 @@ def plot_audit(audit: Mapping[str, Any], *, title: str) -> Figure:
         axis.invert_yaxis()
     figure.supxlabel(textwrap.fill(_show(audit["caption"], 2000), 190), x=0.01, ha="left", fontsize=9)
     return _add_title(figure, title)
-
-
-@matplotlib.rc_context(RC | {"axes.grid": False})
-def plot_comparison(rows: Sequence[Mapping[str, Any]], *, title: str) -> Figure:
-    """Models side by side: a panel per metric, a bar per model with its value; per cent, loss in nats.
-
-    Args:
-        rows: `{"model": name, "accuracy": 0.91, ...}` each, and perhaps `"reported": {"accuracy": 0.86, ...}`, somebody
-            else's figures for the same model, which diamonds mark.
-    """
-    metrics = [metric for metric in (*CURVES, "macro_recall") if any(metric in row for row in rows)]
-    is_reported = any(row.get("reported") for row in rows)
-    figure = Figure(figsize=(2 + 2.4 * len(metrics), 1.2 + 0.4 * len(rows)), layout="constrained")
-    for axis, metric in zip(figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0], metrics, strict=True):
-        unit, digits = (1, 3) if metric == "loss" else (100, 1)
-        for place, row in enumerate(rows):
-            values = [unit * figures[metric] for figures in (row, row.get("reported") or {}) if metric in figures]
-            axis.barh(place, values[:1], color="#9CCBE8")
-            axis.plot(values[1:], [place] * len(values[1:]), "D", color=VERMILION)
-            text = " (".join(f"{value:.{digits}f}" for value in values) + ")" * (len(values) > 1)
-            axis.text(max(values, default=0), place, f"  {text}", va="center")
-        axis.set_yticks(range(len(rows)), [_show(row["model"]) for row in rows])
-        axis.set(title=metric.replace("_", " ").capitalize(), xticks=[], ylim=(len(rows) - 0.5, -0.5))
-        axis.margins(x=1.0 if is_reported else 0.4)
-    return _add_title(figure, f"{title} (◆ and in brackets: reported)" if is_reported else title)
 
 
 @matplotlib.rc_context(RC | {"axes.titleweight": "bold"})

@@ -11,8 +11,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from common import SEED, build_parser, limit_rows, load_finished, train_and_test
 from datasets import Dataset, DatasetDict
+from matplotlib.figure import Figure
 from networks import FfnnConfig, FfnnForSequenceClassification, RnnConfig, RnnForSequenceClassification
 from transformers import PreTrainedTokenizerFast, set_seed
 
@@ -28,7 +30,7 @@ from hf_lstm_attn import (
 )
 from hf_lstm_attn.data import DATASETS, summarize_split
 from hf_lstm_attn.inference import list_labels
-from hf_lstm_attn.plots import plot_comparison, save_figure
+from hf_lstm_attn.plots import RC, VERMILION, save_figure
 from hf_lstm_attn.results import load_examples, save_results
 from hf_lstm_attn.text import make_visible
 
@@ -224,6 +226,30 @@ def draw_comparison(task: str, runs: dict[str, Any], reported: Reported, output_
             for place, name in enumerate(NETWORKS)
         ]
         save_figure(plot_comparison(rows, title=f"{task}, {split}"), output_dir / f"comparison_{split}.png")
+
+
+@matplotlib.rc_context(RC | {"axes.grid": False})
+def plot_comparison(rows: Sequence[dict[str, Any]], *, title: str) -> Figure:
+    """A panel per metric with a bar for each model and a diamond for the report's figure; per cent, loss in nats.
+
+    Args:
+        rows: `{"model": name, "accuracy": 0.91, ..., "reported": {"accuracy": 0.86, ...}}` each, with all of `METRICS`;
+            the report may lack some.
+    """
+    figure = Figure(figsize=(2 + 2.4 * len(METRICS), 1.2 + 0.4 * len(rows)), layout="constrained")
+    for axis, metric in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
+        unit, digits = (1, 3) if metric == "loss" else (100, 1)
+        for place, row in enumerate(rows):
+            values = [unit * figures[metric] for figures in (row, row["reported"]) if metric in figures]
+            axis.barh(place, values[0], color="#9CCBE8")
+            axis.plot(values[1:], [place] * len(values[1:]), "D", color=VERMILION)
+            text = " (".join(f"{value:.{digits}f}" for value in values) + ")" * (len(values) > 1)
+            axis.text(max(values), place, f"  {text}", va="center")
+        axis.set_yticks(range(len(rows)), [row["model"] for row in rows])
+        axis.set(title=metric.capitalize(), xticks=[], ylim=(len(rows) - 0.5, -0.5))
+        axis.margins(x=1.0)
+    figure.suptitle(f"{title} (◆ and in brackets: reported)", fontsize=13)
+    return figure
 
 
 def draw_heatmaps(model: str | Path, output_dir: Path, name: str, title: str) -> dict[str, str]:

@@ -107,6 +107,16 @@ def test_tables_are_rendered_from_results(script: Script, tmp_path: Path) -> Non
     assert ("imdb-pretrained-43 |" in index, "imdb-pretrained-44" in index) == (True, False)
 
 
+def test_comparison_labels_bars_with_own_and_reported_values(script: Script) -> None:
+    report = script("report")
+    own = dict.fromkeys(report.METRICS, 0.5)
+    rows = [{"model": "$x^$", **own, "reported": {"accuracy": 0.25}}, {"model": "_a_", **own, "reported": {}}]
+    figure = report.plot_comparison(rows, title="reviews")
+    axis = figure.axes[report.METRICS.index("accuracy")]
+    assert [text.get_text().strip() for text in axis.texts] == ["50.0 (25.0)", "50.0"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["$x^$", "_a_"]
+
+
 def test_report_and_built_in_model_from_raw_files(script: Script, tmp_path: Path) -> None:
     for split, rows in load_sample("tweets").items():
         if split != "validation":
