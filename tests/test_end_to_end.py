@@ -69,4 +69,4 @@ def test_five_jobs_on_banking77(shared: Path, hub: LoopbackHub, tmp_path: Path) 
     explanation = explain(pushed, test["text"][0], method="gradient_x_input")
     assert len(explanation.probabilities) == 77
     assert audit(pushed, test["text"][:4], progress=False)["examples"] == 4
-    assert verify("you/bank", dataset=test) == []
+    assert verify("you/bank") == []

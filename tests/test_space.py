@@ -12,15 +12,13 @@ from loopback_hub import LoopbackHub, build_environment, serve_hub  # noqa: F401
 
 from hf_lstm_attn.attribution import METHODS
 from hf_lstm_attn.explanation import explain
-from hf_lstm_attn.hub import build_space, save
+from hf_lstm_attn.hub import CODE, build_space, save
 from hf_lstm_attn.inference import load_classifier
 
 ROOT = Path(__file__).parents[1]
 REPO = "you/film-mood"
 VISITOR = """
-import json, sys
-sys.modules["hf_lstm_attn"] = None
-import gradio_client, runpy
+import gradio_client, json, runpy, sys
 page = runpy.run_path("app.py")["page"]
 _, address, _ = page.launch(prevent_thread_lock=True, quiet=True)
 visitor = gradio_client.Client(address, verbose=False)
@@ -31,12 +29,12 @@ print(json.dumps([visitor.predict(sys.argv[1], method, api_name="/explain") for 
 def test_the_page_answers_as_the_package_does(hub: LoopbackHub, model_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("gradio")
     save(model_folder)
+    for name in CODE:
+        (model_folder / name).write_text("raise SystemExit")  # the Space runs no code of the repository
     HfApi().create_repo(REPO)
     HfApi().upload_folder(repo_id=REPO, folder_path=model_folder)
     build_space(REPO, tmp_path / "space")
-    HfApi().upload_file(
-        repo_id=REPO, path_or_fileobj=b"raise SystemExit", path_in_repo="modeling_lstm_attn.py"
-    )  # too late
+    HfApi().upload_file(repo_id=REPO, path_or_fileobj=b"{}", path_in_repo="config.json")  # too late
 
     text = "A fine film & <b>not</b> dull: " + "fine " * 60  # the model reads 50 tokens
     command = [sys.executable, "-P", "-c", VISITOR, text, *METHODS]
@@ -62,7 +60,8 @@ def test_the_space_runs_what_was_tested(model_folder: Path, tmp_path: Path) -> N
     assert f'"{model_folder}"' in (tmp_path / "space" / "app.py").read_text()
     pins = set((ROOT / "constraints.txt").read_text().splitlines())
     required = (tmp_path / "space" / "requirements.txt").read_text().splitlines()
-    assert {line for line in required if "==" in line} <= pins
+    own = f"hf_lstm_attn[explain]=={version('hf_lstm_attn')}"
+    assert {line for line in required if "==" in line} - pins == {own}
     settings = metadata_load(tmp_path / "space" / "README.md")
     assert settings["app_file"] in {path.name for path in (tmp_path / "space").iterdir()}
     assert settings["sdk_version"] == version("gradio")
