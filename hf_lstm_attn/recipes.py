@@ -11,14 +11,12 @@ class Recipe:
     """What `hf-lstm-attn train --recipe NAME` starts from; every option that is given wins over it.
 
     Attributes:
-        description: What it is and what for.
         tokenizer: Arguments of `train_tokenizer`.
         model: Fields of the configuration, without sizes of vocabulary and labels.
         training: Fields of `LstmAttnTrainingArguments` that differ from its defaults.
         word_vectors: Initial word vectors: "train" (skip-gram on the training texts), a file, or None (random).
     """
 
-    description: str
     tokenizer: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -32,20 +30,20 @@ _REGULARIZED = {
     "classifier_dropout": 0.5,
 }
 RECIPES: dict[str, Recipe] = {
+    # Two directions, word vectors of the training texts, dropout, averaged weights; from 10,000 rows on.
     "default": Recipe(
-        "two directions, word vectors of the training texts, dropout, averaged weights; from 10,000 rows on",
         model=_REGULARIZED,
         word_vectors="train",
     ),
+    # The default halved in every size, two epochs; for a first look.
     "fast": Recipe(
-        "the default halved in every size, two epochs; for a first look",
         model={**_REGULARIZED, "embedding_size": 64, "hidden_size": 64},
         training={"learning_rate": 4e-3, "num_train_epochs": 2, "max_length": 200},
         word_vectors="train",
     ),
-    # Averaged weights and early stopping would end on the plateau before it learns the order of words.
+    # A small network and many small steps; for a few hundred to a few thousand rows, and the demo. Averaged weights and
+    # early stopping would end on the plateau before it learns the order of words.
     "small": Recipe(
-        "a small network and many small steps; for a few hundred to a few thousand rows, and the demo",
         model={
             "pooling": "attention",
             "embedding_size": 64,
@@ -62,10 +60,10 @@ RECIPES: dict[str, Recipe] = {
             "early_stopping_patience": None,
         },
     ),
-    # Adam, 15 epochs, batch 64, texts cut at the mean length, no regularisation, random word vectors. Where the report
-    # says nothing (sizes, learning rate), the usual values of its time stand in.
+    # The report's network and training, for its figures: one direction, Adam, 15 epochs, batch 64, texts cut at the
+    # mean length, no regularisation, random word vectors. Where the report says nothing (sizes, learning rate), the
+    # usual values of its time stand in.
     "report": Recipe(
-        "the report's network and training: one direction, no regularisation; for its figures",
         tokenizer={"max_length": "mean"},
         model={"bidirectional": False},
         training={
