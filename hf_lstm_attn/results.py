@@ -34,12 +34,9 @@ def load_results(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} has no {RESULTS_FILE}: it is not the folder of a finished training.")
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(results, dict):
-        raise ValueError(f"{path} does not hold an object.")
-    return results
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not hold an object of JSON: {error}") from error
 
 
 def save_results(results: dict[str, Any], folder: str | Path) -> None:
@@ -95,17 +92,15 @@ def compute_predictions(classifier: Any, texts: list[str]) -> list[dict[str, Any
 
 def load_examples(labels: list[str]) -> list[str]:
     """The report's sentences for a model that has the classes of one of its tasks; none for another."""
-    texts: list[str] = json.loads((SAMPLES / "examples.json").read_text(encoding="utf-8")).get(", ".join(labels), [])
-    return texts
+    return json.loads((SAMPLES / "examples.json").read_text(encoding="utf-8")).get(", ".join(labels), [])
 
 
-def record_examples(classifier: Any, labels: list[str]) -> list[dict[str, Any]]:
-    """Label, score and words with attention weights of `load_examples`."""
-    if not isinstance(classifier, LstmAttnPipeline):  # a baseline
-        return []
-    texts = load_examples(labels)
+def record_examples(classifier: Any) -> list[dict[str, Any]]:
+    """Label, score and words with attention weights of `load_examples`; none by a baseline."""
     recorded = []
-    for text, row in zip(texts, classifier(texts, return_attention=True) if texts else [], strict=True):
+    is_own = isinstance(classifier, LstmAttnPipeline)
+    for text in load_examples(list_labels(classifier.model.config)) if is_own else ():
+        (row,) = classifier([text], return_attention=True)
         words = [{"word": word["word"], "weight": round(word["weight"], 6)} for word in row["words"]]
         recorded.append({"text": text, "label": row["label"], "score": round(row["score"], 6), "words": words})
     return recorded
@@ -114,10 +109,9 @@ def record_examples(classifier: Any, labels: list[str]) -> list[dict[str, Any]]:
 def collect_results(trainer: Any) -> dict[str, Any]:
     """The record of a finished training, without the test split, from the trainer and the folder it has saved."""
     args, config, state = trainer.args, trainer.model.config, trainer.state
-    labels, classifier = list_labels(config), load_classifier(args.output_dir)
+    classifier = load_classifier(args.output_dir)
     epochs = collect_epochs(state.log_history)
     kept = next((row for row in epochs if row["step"] == (state.best_global_step or state.global_step)), {})
-    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
     # Not where it was loaded from: that may be a folder of this machine.
     fields_of_model = {name: value for name, value in config.to_dict().items() if not name.startswith("_")}
     precision = "bfloat16" if args.bf16 else "float16" if args.fp16 else "float32"
@@ -135,11 +129,11 @@ def collect_results(trainer: Any) -> dict[str, Any]:
             "arguments": trainer.dataset_arguments,
             "splits": {name: split for name, split in trainer.splits.items() if split},
         },
-        "labels": labels,
+        "labels": list_labels(config),
         "license": args.license,
         "problem_type": config.problem_type or "single_label_classification",
-        "model": {**fields_of_model, "parameters": parameters},
-        "tokenizer": {"model_max_length": getattr(trainer.processing_class, "model_max_length", None)},
+        "model": {**fields_of_model, "parameters": trainer.model.num_parameters()},
+        "tokenizer": {"model_max_length": trainer.processing_class.model_max_length},
         "training": {
             "recipe": args.recipe,
             "seed": args.seed,
@@ -151,10 +145,10 @@ def collect_results(trainer: Any) -> dict[str, Any]:
         "epochs": epochs,
         "best_step": state.best_global_step or state.global_step,
         "metric_for_best_model": args.metric_for_best_model,
-        "temperature": getattr(config, "calibration_temperature", None),
+        "temperature": config.calibration_temperature,
         "metrics": {name: kept[name] for name in ("train", "validation") if name in kept},
         "predictions": compute_predictions(classifier, load_recorded_texts()),
-        "examples": record_examples(classifier, labels),
+        "examples": record_examples(classifier),
     }
 
 
@@ -185,12 +179,9 @@ def describe_arguments(args: Any) -> dict[str, Any]:
 
     # Not those of an instance: making one resets the state of the accelerator.
     defaults = {field.name: field.default for field in fields(TrainingArguments)}
-    hidden = ("output_dir", "disable_tqdm", "resume_from_checkpoint", "report_to", "project", "run_name", "recipe")
+    hidden = "output_dir disable_tqdm resume_from report_to project run_name recipe hub_ push_to logging_ accelerator_"
     return {
         name: value
         for name, value in args.to_dict().items()
-        if value != defaults.get(name)
-        and value is not None
-        and name not in hidden
-        and not name.startswith(("hub_", "push_to", "logging_", "accelerator_"))
+        if value not in (None, defaults.get(name)) and not name.startswith(tuple(hidden.split()))
     }

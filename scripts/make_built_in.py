@@ -82,7 +82,7 @@ def make_built_in(run: Path, name: str, folder: Path, options: argparse.Namespac
     test = score(classifier, name, options.data, options.limit, expected)
     results["built_in"] = {"name": name, "dtype": "float16", "vocabulary": words, "metrics": {"test": test}}
     results["predictions"] = compute_predictions(classifier, load_recorded_texts())
-    results["examples"] = record_examples(classifier, results["labels"])
+    results["examples"] = record_examples(classifier)
     save_results(results, folder)
     save_card(results, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
