@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +46,6 @@ class LstmAttnTrainingArguments(TrainingArguments):
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "How the learning rate falls."})
     warmup_steps: float = field(default=0.05, metadata={"help": "Steps of warm-up; below 1, a share of all steps."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    optim: str = field(default="adamw_torch_fused", metadata={"help": "The optimizer."})
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Texts per step and device."})
     per_device_eval_batch_size: int = field(default=128, metadata={"help": "Texts per batch of evaluation."})
     num_train_epochs: float | None = field(default=None, metadata={"help": "Epochs; by default 3 to 20, by the data."})
@@ -59,7 +57,6 @@ class LstmAttnTrainingArguments(TrainingArguments):
     save_total_limit: int | None = field(default=2, metadata={"help": "Checkpoints kept."})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best checkpoint's weights."})
     metric_for_best_model: str | None = field(default="f1", metadata={"help": "What makes a checkpoint the best."})
-    report_to: str = field(default="none", metadata={"help": "Where to log: wandb, tensorboard, ..."})
     restore_callback_states_from_checkpoint: bool = field(default=True, metadata={"help": "Resume early stopping."})
 
     max_length: int | None = field(default=400, metadata={"help": "Tokens of a text that training reads."})
@@ -80,8 +77,7 @@ class LstmAttnTrainingArguments(TrainingArguments):
         self.epochs_left_open = self.num_train_epochs is None  # LstmAttnTrainer chooses when it has seen the data
         if self.epochs_left_open:
             self.num_train_epochs = 3.0
-        if args.disable_tqdm is None and not sys.stderr.isatty():
-            args.disable_tqdm = True
+        self.metric_for_best_model = (self.metric_for_best_model or "loss").removeprefix("eval_")
         if "no" in (self.eval_strategy, self.save_strategy):
             self.load_best_model_at_end = False
         if self.truncation_mode not in ("keep_end", "keep_start"):
