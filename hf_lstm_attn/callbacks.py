@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState
-from transformers.trainer_callback import ProgressCallback
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .results import save_json
@@ -39,63 +39,54 @@ class AveragedWeights(TrainerCallback):
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self.resume_from: Path | None = None  # the checkpoint whose average the model holds when training begins
-        self.average: list[torch.Tensor] = []
-        self.raw: list[torch.Tensor] | None = None  # while the model holds the average
+        self.average: dict[str, torch.Tensor] = {}
+        self.raw: dict[str, torch.Tensor] = {}  # while the model holds the average
 
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
-        self.average = [parameter.detach().clone() for parameter in model.parameters()]
-        if self.resume_from is not None:
-            raw = load_file(self.resume_from / RAW_WEIGHTS_FILE)
-            _copy([raw[name] for name, _ in model.named_parameters()], model)
+        self.average = copy_weights(model)
+        if self.resume_from is not None and (self.resume_from / RAW_WEIGHTS_FILE).is_file():
+            model.load_state_dict(load_file(self.resume_from / RAW_WEIGHTS_FILE), strict=False)
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
         decay = min(self.decay, (1 + state.global_step) / (10 + state.global_step))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.average, [parameter.detach() for parameter in model.parameters()], 1 - decay)
+        weights = [parameter.detach() for parameter in model.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
 
     @contextmanager
     def averaged(self, model: nn.Module) -> Iterator[None]:
         """Lets the model hold the average for a while."""
-        self.raw = [parameter.detach().clone() for parameter in model.parameters()]
-        _copy(self.average, model)
+        self.raw = copy_weights(model)
+        model.load_state_dict(self.average, strict=False)
         try:
             yield
         finally:
-            _copy(self.raw, model)
-            self.raw = None
+            model.load_state_dict(self.raw, strict=False)
+            self.raw = {}
 
-    def save(self, checkpoint: Path, model: nn.Module) -> None:
-        """Write the raw weights beside the average that the checkpoint holds, whole or not at all."""
-        raw = self.raw if self.raw is not None else [parameter.detach() for parameter in model.parameters()]
-        part = checkpoint / (RAW_WEIGHTS_FILE + ".part")
-        names = [name for name, _ in model.named_parameters()]
-        save_file({name: value.contiguous() for name, value in zip(names, raw, strict=True)}, part)
-        part.replace(checkpoint / RAW_WEIGHTS_FILE)
+    def save_raw(self, checkpoint: Path) -> None:
+        """Write the raw weights beside the average that the checkpoint holds."""
+        if self.raw:
+            save_file(self.raw, checkpoint / RAW_WEIGHTS_FILE)
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
         if state.best_model_checkpoint is None or not args.load_best_model_at_end:
-            _copy(self.average, model)
+            model.load_state_dict(self.average, strict=False)
 
 
-def _copy(values: list[torch.Tensor], model: nn.Module) -> None:
-    with torch.no_grad():
-        for parameter, value in zip(model.parameters(), values, strict=True):
-            parameter.copy_(value)
+def copy_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Name -> a copy of each parameter; buffers are left out."""
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
 class EarlyStopping(EarlyStoppingCallback):
     """The stock callback, which does not count while one class is predicted for everything: the metric cannot move."""
 
-    def on_evaluate(
-        self, args: Any, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
-    ) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
         if f"eval_{args.metric_for_best_model}" in metrics and metrics.get("eval_predicted_classes") != 1:
             super().on_evaluate(args, state, control, metrics, **kwargs)
-            if self.early_stopping_patience_counter >= self.early_stopping_patience:
-                logger.info(
-                    f"Stopped: {self.early_stopping_patience_counter} evaluations without a better "
-                    f"{args.metric_for_best_model}."
-                )
+            count = self.early_stopping_patience_counter
+            if count >= self.early_stopping_patience:
+                logger.info(f"Stopped: {count} evaluations without a better {args.metric_for_best_model}.")
 
 
 class RunRecord(TrainerCallback):
@@ -108,23 +99,33 @@ class RunRecord(TrainerCallback):
     def __init__(self, fingerprint: str | None = None) -> None:
         self.fingerprint = fingerprint
         self.earlier = 0.0  # seconds of the sittings before
-        self.started = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Of training, over all sittings."""
-        return round(self.earlier + time.monotonic() - self.started, 3)
+        return round(time.monotonic() - self.started, 3)
 
-    def resume(self, checkpoint: Path) -> None:
-        """Go on from a checkpoint; ValueError if it is of other data."""
+    def resume(self, choice: str | Path | bool | None, folder: str | Path) -> str | None:
+        """The checkpoint to go on from: the one that is named, or for True the newest whole one in `folder`; None for
+        neither. "true" and "false" are understood too.
+
+        Raises:
+            ValueError: if there is none that is whole, or it is of other data.
+        """
+        if str(choice).lower() in ("none", "false", ""):
+            return None
+        checkpoint = find_checkpoint(Path(folder)) if str(choice).lower() == "true" else Path(str(choice))
+        if checkpoint is None or not is_whole(checkpoint):
+            raise ValueError(f"There is no whole checkpoint to resume from in {checkpoint or folder}.")
         record = json.loads((checkpoint / RUN_FILE).read_text(encoding="utf-8"))
         if record["fingerprint"] != self.fingerprint:
             raise ValueError(f"{checkpoint} was trained on other data; resume with the same, or start anew.")
         self.earlier = record["seconds"]
         logger.info(f"Resuming from {checkpoint}.")
+        return str(checkpoint)
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.started = time.monotonic()
+        self.started = time.monotonic() - self.earlier
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
@@ -132,40 +133,30 @@ class RunRecord(TrainerCallback):
             save_json({"fingerprint": self.fingerprint, "seconds": self.seconds}, folder / RUN_FILE)
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """A run's checkpoints, the newest first."""
-    found = [path for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*") if path.name.rpartition("-")[2].isdigit()]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+def find_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint in a run's folder; None if there is none."""
+    paths = sorted(folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: (len(path.name), path.name))
+    return next(filter(is_whole, reversed(paths)), None)
 
 
-def is_whole(checkpoint: Path, *, with_raw_weights: bool) -> bool:
+def is_whole(checkpoint: Path) -> bool:
     """Whether a checkpoint was written to its end, which is `RUN_FILE`; its weights are opened to see."""
     try:
         for name in ("trainer_state.json", RUN_FILE):
             json.loads((checkpoint / name).read_text(encoding="utf-8"))
-        names = ["model.safetensors", *([RAW_WEIGHTS_FILE] if with_raw_weights else [])]
-        for name in names:
-            load_file(checkpoint / name)
+        for path in (checkpoint / "model.safetensors", *checkpoint.glob(RAW_WEIGHTS_FILE)):
+            load_file(path)
     except (OSError, ValueError, SafetensorError):
         return False
     return True
 
 
-def choose_checkpoint(choice: str | bool | None, folder: Path, *, with_raw_weights: bool = False) -> Path | None:
-    """The checkpoint that is named, or for True the newest whole one in `folder`; None for neither. Words count too:
-    "true", "false".
-
-    Raises:
-        ValueError: if there is none that is whole.
-    """
-    choice = {"true": True, "false": None, "none": None}.get(str(choice).lower(), choice)
-    if not choice:
-        return None
-    candidates = list_checkpoints(folder) if choice is True else [Path(choice)]
-    for path in candidates:
-        if is_whole(path, with_raw_weights=with_raw_weights):
-            return path
-    raise ValueError(f"There is no whole checkpoint to resume from in {folder if choice is True else choice}.")
+def report_progress(trainer: Trainer) -> None:
+    """Let a Trainer report by `EpochReport`, and `Progress` unless bars are off, instead of printed dictionaries."""
+    trainer.remove_callback(PrinterCallback)
+    if trainer.pop_callback(ProgressCallback) is not None:
+        trainer.add_callback(Progress())
+    trainer.add_callback(EpochReport())
 
 
 class EpochReport(TrainerCallback):
@@ -183,12 +174,9 @@ class EpochReport(TrainerCallback):
 class Progress(ProgressCallback):
     """The stock progress bars, with the loss and the metric in them instead of a printed dictionary per log entry."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: dict[str, str] = {}
-
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         super().on_train_begin(args, state, control, **kwargs)
+        self.shown: dict[str, str] = {}
         if self.training_bar is not None:
             self.training_bar.set_description("training")
 
@@ -199,6 +187,6 @@ class Progress(ProgressCallback):
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         names = ("loss", f"eval_{args.metric_for_best_model}")
-        self.shown |= {name: f"{logs[name]:.4f}" for name in names if name in logs}
         if self.training_bar is not None:
+            self.shown |= {name: f"{logs[name]:.4f}" for name in names if name in logs}
             self.training_bar.set_postfix(self.shown, refresh=False)

@@ -15,61 +15,36 @@ import datasets
 import evaluate
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 METRICS = ("accuracy", "precision", "recall", "f1", "macro_recall")
 BINS = 15
 MIN_ROWS = 200  # fewer do not tell a temperature
 TEMPERATURE_BOUNDS = (0.05, 20.0)
+ClassIds = Sequence[int] | np.ndarray  # (examples,)
 
 
-def confusion_matrix(
-    predictions: Sequence[int] | np.ndarray, references: Sequence[int] | np.ndarray, num_labels: int
-) -> np.ndarray:
-    """(num_labels, num_labels) counts; the row is the true class and the column the predicted one.
+def compute_scores(predictions: ClassIds, references: ClassIds, num_labels: int) -> dict[str, float]:
+    """All of `METRICS`. Macro-recall, by which SemEval-2017 task 4A ranks systems, is the mean over two classes too."""
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    Raises:
-        ValueError: if a class id is not in 0 .. num_labels - 1, or the two sequences differ in length.
-    """
-    predicted, true = np.asarray(predictions, dtype=np.int64), np.asarray(references, dtype=np.int64)
-    if predicted.shape != true.shape:
-        raise ValueError(f"There are {predicted.size} predictions and {true.size} references.")
-    for name, ids in (("predictions", predicted), ("references", true)):
-        if ids.size and (ids.min() < 0 or ids.max() >= num_labels):
-            raise ValueError(f"The {name} {ids.min()} to {ids.max()} are not all in 0 .. {num_labels - 1}.")
-    return np.bincount(true * num_labels + predicted, minlength=num_labels**2).reshape(num_labels, num_labels)
+    labels = np.arange(num_labels)
+    *per_class, _ = precision_recall_fscore_support(references, predictions, labels=labels, zero_division=0)
+    precision, recall, f1 = (float(row[1] if num_labels == 2 else row.mean()) for row in per_class)
+    accuracy, macro_recall = float(accuracy_score(references, predictions)), float(per_class[1].mean())
+    return {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1, "macro_recall": macro_recall}
 
 
-def summarize_confusion(confusion: np.ndarray) -> dict[str, float]:
-    """All of `METRICS`, from counts (num_labels, num_labels); macro-recall is the mean over all classes, two too:
-    SemEval-2017 task 4A ranks systems by it."""
-    hits, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    per_class = {
-        "precision": _divide(hits, predicted),
-        "recall": _divide(hits, true),
-        "f1": _divide(2 * hits, true + predicted),
-    }
-    averages = {name: float(row[1] if len(row) == 2 else row.mean()) for name, row in per_class.items()}
-    accuracy = float(hits.sum() / max(confusion.sum(), 1))
-    return {"accuracy": accuracy, **averages, "macro_recall": float(per_class["recall"].mean())}
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)
-
-
-def cross_entropy(logits: np.ndarray, references: Sequence[int] | np.ndarray) -> float:
+def cross_entropy(logits: np.ndarray, references: ClassIds) -> float:
     """Mean negative log-probability (nats) of the true class; logits are (examples, num_labels)."""
-    scores = np.asarray(logits, dtype=np.float64)
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(scores)), np.asarray(references, dtype=np.int64)].mean())
+    log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    return float(-log_probabilities[np.arange(len(log_probabilities)), np.asarray(references)].mean())
 
 
-def compute_metrics(logits: np.ndarray, references: Sequence[int] | np.ndarray) -> dict[str, float]:
+def compute_metrics(logits: np.ndarray, references: ClassIds) -> dict[str, float]:
     """Loss and all of `METRICS`; logits are (examples, num_labels)."""
-    confusion = confusion_matrix(np.asarray(logits).argmax(-1), references, np.shape(logits)[-1])
-    return {"loss": cross_entropy(logits, references), **summarize_confusion(confusion)}
+    scores = compute_scores(np.argmax(logits, axis=-1), references, np.shape(logits)[-1])
+    return {"loss": cross_entropy(logits, references), **scores}
 
 
 class ClassificationMetric(evaluate.Metric):
@@ -84,15 +59,11 @@ class ClassificationMetric(evaluate.Metric):
         super().__init__(**kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
-        value = datasets.Value("int64")
-        return evaluate.MetricInfo(
-            description=__doc__ or "",
-            citation="",
-            features=datasets.Features({"predictions": value, "references": value}),
-        )
+        features = datasets.Features(dict.fromkeys(("predictions", "references"), datasets.Value("int64")))
+        return evaluate.MetricInfo(description=__doc__ or "", citation="", features=features)
 
-    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
-        return summarize_confusion(confusion_matrix(predictions, references, self.num_labels))
+    def _compute(self, predictions: ClassIds, references: ClassIds) -> dict[str, float]:
+        return compute_scores(predictions, references, self.num_labels)
 
 
 def compute_reliability(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> dict[str, Any]:
@@ -112,14 +83,11 @@ def compute_reliability(logits: np.ndarray, labels: np.ndarray, temperature: flo
     confidence = probabilities.max(axis=1)  # (examples,)
     is_right = probabilities.argmax(axis=1) == np.asarray(labels)
     numbers = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    bins = [
-        {
-            "confidence": float(confidence[numbers == number].mean()),
-            "accuracy": float(is_right[numbers == number].mean()),
-            "examples": int((numbers == number).sum()),
-        }
-        for number in np.unique(numbers)
-    ]
+    bins = []
+    for number in np.unique(numbers):
+        rows = numbers == number
+        means = {"confidence": float(confidence[rows].mean()), "accuracy": float(is_right[rows].mean())}
+        bins.append({**means, "examples": int(rows.sum())})
     error = sum(abs(row["accuracy"] - row["confidence"]) * row["examples"] for row in bins) / max(len(confidence), 1)
     return {"expected_calibration_error": float(error), "bins": bins}
 

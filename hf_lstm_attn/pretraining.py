@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from .callbacks import EpochReport, Progress, RunRecord, choose_checkpoint
+from .callbacks import RunRecord, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
@@ -52,7 +51,7 @@ def pretrain(
     tokenizer: PreTrainedTokenizerFast | None = None,
     config: LstmAttnConfig | None = None,
     args: TrainingArguments | None = None,
-    resume_from_checkpoint: str | bool | None = None,
+    resume_from_checkpoint: str | Path | bool | None = None,
     dataset_name: str | None = None,
     word_vectors: str | None = "train",
     dropout: float = 0.1,
@@ -94,9 +93,7 @@ def pretrain(
     args._n_gpu = min(args.n_gpu, 1)  # a window cannot be scattered over several
     args.output_dir, args.metric_for_best_model, args.greater_is_better = str(output_dir), "perplexity", False
     record = RunRecord(fingerprint(Dataset.from_dict({"text": texts})))
-    checkpoint = choose_checkpoint(resume_from_checkpoint, Path(output_dir))
-    if checkpoint is not None:
-        record.resume(checkpoint)
+    checkpoint = record.resume(resume_from_checkpoint, output_dir)
     set_seed(args.seed)
     held_out, training = _hold_out(texts, args.seed)
     tokenizer = tokenizer or train_tokenizer(training)
@@ -109,13 +106,9 @@ def pretrain(
     model = LanguageModel(config, streams=streams, dropout=dropout)
     if word_vectors is not None and checkpoint is None:
         initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
-    trainer = LanguageModelTrainer(
-        model, args, train_dataset=train, eval_dataset=test, callbacks=[record, EpochReport()]
-    )
-    trainer.remove_callback(PrinterCallback)
-    if trainer.pop_callback(ProgressCallback) is not None:
-        trainer.add_callback(Progress())
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[record])
+    report_progress(trainer)
+    trainer.train(resume_from_checkpoint=checkpoint)
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)

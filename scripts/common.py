@@ -20,7 +20,7 @@ from hf_lstm_attn import (
     LstmAttnTrainingArguments,
     train_tokenizer,
 )
-from hf_lstm_attn.callbacks import is_whole, list_checkpoints
+from hf_lstm_attn.callbacks import find_checkpoint
 from hf_lstm_attn.cli import keep_freed_memory
 from hf_lstm_attn.data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, load_results
@@ -82,9 +82,7 @@ def train_and_test(trainer: LstmAttnTrainer, test: Dataset) -> dict[str, Any]:
     Returns:
         The results that the run's folder holds.
     """
-    checkpoints = list_checkpoints(Path(trainer.args.output_dir))
-    averages = trainer.args.ema_decay is not None
-    trainer.train(resume_from_checkpoint=any(is_whole(path, with_raw_weights=averages) for path in checkpoints))
+    trainer.train(resume_from_checkpoint=find_checkpoint(Path(trainer.args.output_dir)))
     metrics = trainer.evaluate(test, metric_key_prefix="test")
     for name in ("accuracy", "f1", "macro_recall"):
         print(f"test {name}: {100 * metrics[f'test_{name}']:.2f} %")

@@ -15,7 +15,7 @@ from pathlib import Path
 from common import SEED, build_parser, limit_rows
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnTrainingArguments, pretrain, train_tokenizer
-from hf_lstm_attn.callbacks import is_whole, list_checkpoints
+from hf_lstm_attn.callbacks import find_checkpoint
 from hf_lstm_attn.data import DATASETS
 from hf_lstm_attn.pretraining import DEFAULTS
 
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             save_steps=CHECKPOINT_STEPS,
             seed=SEED,
         ),
-        resume_from_checkpoint=any(is_whole(path, with_raw_weights=False) for path in list_checkpoints(output_dir)),
+        resume_from_checkpoint=find_checkpoint(output_dir),
         dataset_name=options.task,
         dropout=settings.dropout,
     )

@@ -173,6 +173,18 @@ def test_other_data_is_not_resumed_on(tmp_path: Path, tokenizer: PreTrainedToken
         build_trainer(tmp_path / "empty", tokenizer).train(resume_from_checkpoint=True)
 
 
+def test_a_run_that_had_ended_is_resumed_to_the_same_record(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    records = []
+    for resume in (False, True):
+        trainer = build_trainer(tmp_path, tokenizer, num_train_epochs=9, early_stopping_patience=1)
+        trainer.train(resume_from_checkpoint=resume)
+        records.append(load_results(tmp_path))
+    assert len(records[0]["epochs"]) < 9
+    for name in ("epochs", "best_step", "metrics", "predictions"):
+        assert records[0][name] == records[1][name]
+    assert records[0]["training"]["arguments"] == records[1]["training"]["arguments"]
+
+
 # ------------------------------------------------------------------------------------------------- stock's doors
 
 
@@ -325,6 +337,18 @@ def test_labels_keep_their_order_and_strings_are_sorted(tmp_path: Path, tokenize
     assert named.train_dataset["labels"][:] == [0, 1]
     trained = build_model(tokenizer, id2label={0: "good", 1: "bad"}, label2id={"good": 0, "bad": 1})
     assert build_trainer(tmp_path, tokenizer, trained).train_dataset["labels"][:2] == [1, 0]  # the model's order stands
+
+
+def test_training_reads_the_end_of_a_long_text_and_evaluation_its_start(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    rows = Dataset.from_dict({"text": ["the film " * 8 + "a dull great plot"] * 2, "label": LABELS})
+    for mode, part in (("keep_end", "a dull great plot"), ("keep_start", "the film the film")):
+        choices: dict[str, Any] = {"train_dataset": rows, "eval_dataset": rows, "max_length": 4}
+        trainer = build_trainer(tmp_path, tokenizer, truncation_mode=mode, **choices)
+        assert tokenizer.decode(trainer.train_dataset["input_ids"][0]) == part
+        assert tokenizer.decode(trainer.eval_dataset["input_ids"][0]) == rows["text"][0]
+    assert tokenizer.truncation_side == "right"
 
 
 def test_other_classes_get_a_new_head_and_no_old_temperature(
