@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from .text import find_sign_end
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +24,7 @@ MOST_TOKENS = 1_000_000  # of a text; a tokenizer that was given no length says 
 
 
 class MethodError(ValueError):
-    """A method that the model, or the installation, does not allow; others may do."""
+    """A method that the model does not allow; others may do."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,12 @@ def encode_text(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text
     removal_id = next((token_id for token_id in substitutes if token_id is not None), None)
     if removal_id is None:
         raise ValueError("The tokenizer has no mask, unknown or padding token to remove words with; give it one.")
-    model_length = getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS
-    length = min(tokenizer.model_max_length, model_length, MOST_TOKENS)
+    length = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS)
     encoded = tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True, return_tensors="pt")
     ids = encoded["input_ids"].long().to(model.device)  # an empty list of ids becomes a float tensor
     word_ids, spans = _merge_tokens(text, encoded.word_ids(0), encoded["offset_mapping"][0].tolist())
-    read = (0, len(text))
-    if encoded.encodings[0].overflowing and spans:
-        read = (spans[0][0], len(text)) if tokenizer.truncation_side == "left" else (0, spans[-1][1])
+    is_cut = bool(encoded.encodings[0].overflowing and spans)
+    read = (spans[0][0], spans[-1][1]) if is_cut else (0, len(text))
     return EncodedText(ids, ids.new_tensor(word_ids), spans, read, int(removal_id))
 
 
@@ -88,7 +83,6 @@ def _merge_tokens(
         if token_word is None or start >= end:
             word_ids.append(-1)
             continue
-        end = find_sign_end(text, end)  # tokenizers drop variants and skin tones of emoji
         if spans and (start < spans[-1][1] or (start == spans[-1][1] and token_word == previous)):
             spans[-1] = (spans[-1][0], max(spans[-1][1], end))
         else:
@@ -135,30 +129,24 @@ def compute_leave_one_out(model: PreTrainedModel, text: EncodedText, target: int
 
 
 def compute_integrated_gradients(model: PreTrainedModel, text: EncodedText, target: int) -> list[float]:
-    """Sundararajan et al. 2017, by Captum, from the text with every word removed.
+    """Sundararajan et al. 2017, from the text with every word removed: Gauss-Legendre quadrature over `STEPS` points.
 
-    The scores sum to the log-odds of the text less those of the text without words, up to the error of `STEPS` points.
+    The scores sum to the log-odds of the text less those of the text without words, up to the error of the quadrature.
     """
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise MethodError("Integrated gradients need Captum: pip install 'hf_lstm_attn[explain]'.") from error
+    from numpy.polynomial.legendre import leggauss
+
     embed = model.get_input_embeddings()
-    blank = text.ids.masked_fill(text.word_ids >= 0, text.removal_id)
-    method = IntegratedGradients(lambda embeds: _read_vectors(model, target, embeds))
-    with _gradients_in_evaluation_mode(model):
-        scores = method.attribute(embed(text.ids).detach(), embed(blank).detach(), n_steps=STEPS)
-    return _add_up_words(text, scores[0].sum(-1))
+    start = embed(text.ids.masked_fill(text.word_ids >= 0, text.removal_id))  # (1, seq_len, embedding_size)
+    way = embed(text.ids) - start
+    points, weights = (start.new_tensor(values)[:, None, None] for values in leggauss(STEPS))
+    gradients = _compute_gradients(model, start + (1 + points) / 2 * way, target)
+    return _add_up_words(text, ((weights / 2 * gradients).sum(dim=0) * way[0]).sum(-1))
 
 
 def compute_gradient_x_input(model: PreTrainedModel, text: EncodedText, target: int) -> list[float]:
     """Gradient of the log-odds times the word vector, summed over features."""
-    import torch
-
-    embeds = model.get_input_embeddings()(text.ids).detach().requires_grad_()  # (1, seq_len, embedding_size)
-    with _gradients_in_evaluation_mode(model):
-        (gradients,) = torch.autograd.grad(_read_vectors(model, target, embeds).sum(), embeds)
-    return _add_up_words(text, (gradients * embeds)[0].sum(-1))
+    embeds = model.get_input_embeddings()(text.ids)  # (1, seq_len, embedding_size)
+    return _add_up_words(text, (_compute_gradients(model, embeds, target) * embeds)[0].sum(-1))
 
 
 def compute_attention(model: PreTrainedModel, text: EncodedText, target: int) -> list[float]:
@@ -177,25 +165,21 @@ METHODS: dict[str, Callable[[PreTrainedModel, EncodedText, int], list[float]]] =
 }
 
 
-def _read_vectors(model: PreTrainedModel, target: int, embeds: torch.Tensor) -> torch.Tensor:
-    """Log-odds (texts,) of word vectors (texts, seq_len, embedding_size)."""
-    if "inputs_embeds" not in inspect.signature(model.forward).parameters:
-        raise MethodError(f"{type(model).__name__} takes no word vectors (inputs_embeds); choose leave_one_out.")
-    logits = model(inputs_embeds=embeds, attention_mask=embeds.new_ones(embeds.shape[:2]).long()).logits
-    return compute_log_odds(model, logits, target)
-
-
-def _gradients_in_evaluation_mode(model: PreTrainedModel) -> Any:
-    """cuDNN computes an LSTM's gradient in training mode only; PyTorch's own kernels do so in any."""
+def _compute_gradients(model: PreTrainedModel, embeds: torch.Tensor, target: int) -> torch.Tensor:
+    """Gradients of each text's log-odds at its word vectors: (texts, seq_len, embedding_size) in and out."""
     import torch
 
-    # The flag is the whole process's: where no GPU is used, threads leave it alone.
-    return torch.backends.cudnn.flags(enabled=False) if model.device.type == "cuda" else nullcontext()
+    if "inputs_embeds" not in inspect.signature(model.forward).parameters:
+        raise MethodError(f"{type(model).__name__} takes no word vectors (inputs_embeds); choose leave_one_out.")
+    embeds = embeds.detach().requires_grad_()
+    # cuDNN computes an LSTM's gradient in training mode only; PyTorch's own kernels do so in any.
+    with torch.backends.cudnn.flags(enabled=False):
+        logits = model(inputs_embeds=embeds, attention_mask=embeds.new_ones(embeds.shape[:2]).long()).logits
+        return torch.autograd.grad(compute_log_odds(model, logits, target).sum(), embeds)[0]
 
 
 def _add_up_words(text: EncodedText, token_scores: torch.Tensor) -> list[float]:
-    scores = [0.0] * len(text.spans)
-    for word, score in zip(text.word_ids.tolist(), token_scores.tolist(), strict=True):
-        if word >= 0:
-            scores[word] += score
-    return scores
+    """Sums over the tokens of each word: (seq_len,) -> a number per word."""
+    is_word = text.word_ids >= 0
+    sums = token_scores.new_zeros(len(text.spans)).index_add(0, text.word_ids[is_word], token_scores[is_word])
+    return sums.tolist()

@@ -6,8 +6,6 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-ATTENTION_SCORINGS = ("linear", "tanh")
-POOLINGS = ("attention", "attention+max+mean")
 # What strangers' Auto classes and `pipeline` are told by a config.json, whichever model it was saved with.
 # transformers 4 loads a pipeline's tokenizer only if the class is named there.
 AUTO_MAP = {
@@ -83,10 +81,10 @@ class LstmAttnConfig(PretrainedConfig):
         unk_token_id: int = 1,
         **kwargs: Any,
     ) -> None:
-        if attention_scoring not in ATTENTION_SCORINGS:
-            raise ValueError(f"attention_scoring is {attention_scoring!r}; choose one of {ATTENTION_SCORINGS}.")
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling is {pooling!r}; choose one of {POOLINGS}.")
+        if attention_scoring not in ("linear", "tanh"):
+            raise ValueError(f"attention_scoring is {attention_scoring!r}; choose 'linear' or 'tanh'.")
+        if pooling not in ("attention", "attention+max+mean"):
+            raise ValueError(f"pooling is {pooling!r}; choose 'attention' or 'attention+max+mean'.")
         if kwargs.pop("num_ngrams", 0):
             raise ValueError("This model has n-grams beside its network; the last version that reads it is 0.1.0.")
         if __name__.startswith("hf_lstm_attn."):

@@ -13,7 +13,7 @@ from datasets import ClassLabel, Dataset, Features, List, Value
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from .inference import load_classifier, predict
+from .inference import list_labels, load_classifier, predict
 from .tokenization import split_words
 
 
@@ -60,18 +60,14 @@ def soft_labels(
             words = split_words(tqdm(texts, desc=teacher, unit=" texts", disable=None), tokenizer)
             answer = NbSvm().fit(words[: len(labels)], dataset["label"][:]).predict_proba(words)
         else:
-            answer = _ask(classifier, teacher, texts, names)
+            own = match_names(list_labels(classifier.model.config), names, teacher)
+            scores = tqdm(predict(classifier, texts), desc=teacher, total=len(texts), unit=" texts", disable=None)
+            answer = np.array([[row[name] for name in own] for row in scores])
         answers.append(match_class_shares(answer, labels.mean(axis=0), len(labels)) if match_shares else answer)
     targets = np.mean(answers, axis=0)
     targets[: len(labels)] = label_share * labels + (1 - label_share) * targets[: len(labels)]
     features = Features({"text": Value("string"), "label": List(Value("float32"))})
     return Dataset.from_dict({"text": texts, "label": targets}, features=features)
-
-
-def _ask(classifier: Any, teacher: str, texts: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    own = match_names(list(classifier.model.config.id2label.values()), names, teacher)
-    scores = tqdm(predict(classifier, texts), desc=teacher, total=len(texts), unit=" texts", disable=None)
-    return np.array([[row[name] for name in own] for row in scores])
 
 
 def match_names(own: Sequence[str], names: Sequence[str], teacher: str) -> list[str]:

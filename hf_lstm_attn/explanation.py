@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+from transformers import TextClassificationPipeline
 
 from .attribution import METHODS, compute_log_odds, compute_logits, compute_probabilities, encode_text
+from .inference import list_labels, load_classifier
 from .text import make_visible
-
-if TYPE_CHECKING:
-    from rich.text import Text
-    from transformers import TextClassificationPipeline
 
 STRONGEST = 10
 
@@ -65,10 +63,6 @@ class Explanation:
         """The ten words whose scores are farthest from zero, the strongest first."""
         return sorted(self.words, key=lambda word: -abs(word.score))[:STRONGEST]
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields, as values for JSON."""
-        return asdict(self)
-
     def to_html(self, path: str | Path) -> None:
         """Write a page that needs no other file and no network; `build_page` puts several explanations on one."""
         from .explanation_page import build_page
@@ -83,19 +77,15 @@ class Explanation:
         title = self.title if self.label == self.predicted else f"{self.title}, explained: {self.label}"
         save_figure(plot_heatmap(words, scores, signed=self.signed, title=title), path)
 
-    def __rich__(self) -> Text:
-        """What rich prints."""
-        from .explanation_page import build_terminal_text
-
-        return build_terminal_text(self)
-
     def __str__(self) -> str:
         """What `print` prints: in colour where standard output is a terminal that has some."""
         from rich.console import Console
 
+        from .explanation_page import build_terminal_text
+
         console = Console()
         with console.capture() as capture:
-            console.print(self)
+            console.print(build_terminal_text(self))
         return capture.get().rstrip("\n")
 
 
@@ -119,8 +109,6 @@ def explain(
         ValueError: for an unknown method or class, or a class for attention; MethodError for a method that the model
             does not allow.
     """
-    from .inference import list_labels, load_classifier
-
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose among {', '.join(METHODS)}.")
     if isinstance(classifier, str | Path):

@@ -1,13 +1,11 @@
 """How explanations look: one self-contained HTML page for several of a text, shaded words in a terminal for one.
 
 The text comes from anywhere, so everything from it is escaped, and the page's content security policy forbids all but
-its own style sheet, which it names by its hash. There is no script: radio buttons switch between explanations.
+styles within it. There is no script: radio buttons switch between explanations.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from rich.text import Text
 from .attribution import METHODS
 from .text import make_visible
 
-LEVELS = 10  # shades of a word, as in the style sheet
 # Of xterm's 256 colours, the faint first: blue, orange, green, legible under black letters. No two of the three look
 # alike to any kind of colour vision.
 SHADES = {"for": (195, 153, 117, 75, 33), "against": (223, 216, 215, 208, 202), "weight": (194, 157, 120, 77, 35)}
@@ -38,14 +35,11 @@ def build_page(explanations: Sequence[Any]) -> str:
     order = list(METHODS)
     ordered = sorted(explanations, key=lambda one: (order.index(one.method), one.label != one.predicted))
     template = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    style = template.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(
         autoescape=True, finalize=lambda value: make_visible(value, keep="\n") if isinstance(value, str) else value
     )
-    return environment.from_string(template).render(
-        explanations=ordered, digest=digest, format_score=format_score, choose_shade=choose_shade
-    )
+    page = environment.from_string(template)
+    return page.render(explanations=ordered, format_score=format_score, choose_shade=choose_shade)
 
 
 def format_score(explanation: Any, score: float) -> str:
@@ -53,8 +47,11 @@ def format_score(explanation: Any, score: float) -> str:
     return f"{score:+.2f}".replace("-", "−") if explanation.signed else f"{100 * score:.1f} %"
 
 
-def choose_shade(explanation: Any, score: float, levels: int = LEVELS) -> tuple[str, int]:
-    """A key of `SHADES`, and the level: 0 for no shade, `levels` for the strongest word of the text."""
+def choose_shade(explanation: Any, score: float, levels: int = 10) -> tuple[str, int]:
+    """A key of `SHADES`, and the level: 0 for no shade, `levels` for the strongest word of the text.
+
+    The style sheet has 10 levels.
+    """
     largest = abs(explanation.strongest[0].score) or 1.0
     kind = "weight" if not explanation.signed else "for" if score > 0 else "against"
     return kind, round(abs(score) / largest * levels)

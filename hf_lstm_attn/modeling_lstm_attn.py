@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.utils import ModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 
 from .configuration_lstm_attn import LstmAttnConfig
 
@@ -20,17 +18,6 @@ if TYPE_CHECKING:
 
 # oneDNN has bfloat16 LSTM kernels for CPUs with AVX-512 only; elsewhere an autocast nn.LSTM raises.
 CPU_AUTOCASTS_LSTM = torch.ops.mkldnn._is_mkldnn_bf16_supported() if torch.backends.mkldnn.is_available() else False
-
-
-@dataclass
-class LstmAttnModelOutput(ModelOutput):
-    """What the encoder says of a batch of texts."""
-
-    last_hidden_state: torch.Tensor | None = None  # (batch, seq_len, directions * hidden_size)
-    pooler_output: torch.Tensor | None = None  # (batch, pooled_size)
-    hidden_states: tuple[torch.Tensor, ...] | None = None  # word vectors, then last_hidden_state
-    # (batch, seq_len): a text's weights sum to 1, padding has 0. Other models return (batch, heads, seq_len, seq_len).
-    attentions: torch.Tensor | None = None
 
 
 def compute_reading_orders(attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -79,16 +66,12 @@ class LstmAttnEncoder(nn.Module):
 
     def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """(batch, seq_len, embedding_size) and (batch, seq_len) -> (batch, seq_len, directions * hidden_size)."""
-        forward_order, backward_order = compute_reading_orders(attention_mask)
-        states = [self._read(self.forward_lstm, inputs_embeds, forward_order)]
-        if self.backward_lstm is not None:
-            states.append(self._read(self.backward_lstm, inputs_embeds, backward_order))
+        states, orders = [], compute_reading_orders(attention_mask)
+        for lstm, order in zip((self.forward_lstm, self.backward_lstm), orders, strict=True):
+            if lstm is not None:
+                outputs, _ = run_lstm(lstm, permute_positions(inputs_embeds, order))
+                states.append(permute_positions(outputs, order.argsort(dim=1)))
         return torch.cat(states, dim=-1)
-
-    @staticmethod
-    def _read(lstm: nn.LSTM, inputs_embeds: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-        states, _ = run_lstm(lstm, permute_positions(inputs_embeds, order))
-        return permute_positions(states, order.argsort(dim=1))
 
 
 class LstmAttnPooling(nn.Module):
@@ -110,16 +93,14 @@ class LstmAttnPooling(nn.Module):
         scored = hidden_states if self.projection is None else torch.tanh(self.projection(hidden_states))
         scores = self.attention(scored).squeeze(-1).float()  # (batch, seq_len); bfloat16 would tie close weights
         lowest = torch.finfo(torch.float32).min  # not -inf: a row of padding alone would become NaN
-        weights = scores.masked_fill(~is_token, lowest).softmax(dim=-1) * is_token  # (batch, seq_len)
-        weights = weights.to(hidden_states.dtype)
+        weights = (scores.masked_fill(~is_token, lowest).softmax(dim=-1) * is_token).to(hidden_states.dtype)
         pooled = torch.bmm(weights.unsqueeze(1), hidden_states).squeeze(1)  # (batch, size)
         if self.with_max_and_mean:
             outside = ~is_token.unsqueeze(-1)  # (batch, seq_len, 1)
-            has_tokens = is_token.any(dim=1, keepdim=True)  # (batch, 1)
             maximum = hidden_states.masked_fill(outside, torch.finfo(hidden_states.dtype).min).amax(dim=1)
-            total = hidden_states.masked_fill(outside, 0).sum(dim=1)
-            mean = total / is_token.sum(dim=1, keepdim=True).clamp(min=1)
-            pooled = torch.cat([pooled, maximum * has_tokens, mean.to(pooled.dtype)], dim=-1)
+            maximum = maximum * is_token.any(dim=1, keepdim=True)  # (batch, size)
+            mean = hidden_states.masked_fill(outside, 0).sum(dim=1) / is_token.sum(dim=1, keepdim=True).clamp(min=1)
+            pooled = torch.cat([pooled, maximum, mean.to(pooled.dtype)], dim=-1)
         return pooled, weights
 
 
@@ -139,32 +120,24 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
         kwargs.setdefault("key_mapping", {r"pooling\.score\.": "pooling.attention."})
         return super().from_pretrained(*args, **kwargs)
 
+    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Word vectors normal(0, initializer_range), padding zero; linear layers Xavier; recurrent layers: input
         weights Xavier, recurrent ones orthogonal per gate, biases 0, a forget gate's 1 (Jozefowicz et al. 2015)."""
-        with torch.no_grad():
-            for name, parameter in module.named_parameters(recurse=False):
-                if getattr(parameter, "_is_hf_initialized", False):  # it came from a checkpoint
-                    continue
-                if isinstance(module, nn.Embedding):
-                    nn.init.normal_(parameter, std=self.config.initializer_range)
-                    if module.padding_idx is not None:
-                        parameter[module.padding_idx].zero_()
-                elif isinstance(module, nn.Linear):
-                    nn.init.zeros_(parameter) if name == "bias" else nn.init.xavier_uniform_(parameter)
-                elif isinstance(module, nn.RNNBase):
-                    self._init_recurrent(module, name, parameter)
-
-    @staticmethod
-    def _init_recurrent(module: nn.RNNBase, name: str, parameter: torch.Tensor) -> None:
-        gates = parameter.split(module.hidden_size)  # of an LSTM: input, forget, cell, output
-        if name.startswith("weight"):
-            for gate in gates:
-                nn.init.orthogonal_(gate) if name.startswith("weight_hh") else nn.init.xavier_uniform_(gate)
-            return
-        parameter.zero_()
-        if isinstance(module, nn.LSTM) and name.startswith("bias_ih"):
-            gates[1].fill_(1.0)
+        for name, parameter in module.named_parameters(recurse=False):
+            if getattr(parameter, "_is_hf_initialized", False):  # it came from a checkpoint
+                continue
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(parameter, std=self.config.initializer_range)
+                if module.padding_idx is not None:
+                    parameter[module.padding_idx].zero_()
+            elif name.startswith("weight"):  # of an LSTM for its input, forget, cell and output gate
+                for gate in parameter.split(getattr(module, "hidden_size", len(parameter))):
+                    nn.init.orthogonal_(gate) if name.startswith("weight_hh") else nn.init.xavier_uniform_(gate)
+            else:
+                parameter.zero_()
+                if isinstance(module, nn.LSTM) and name.startswith("bias_ih"):
+                    parameter.chunk(4)[1].fill_(1.0)
 
 
 class LstmAttnModel(LstmAttnPreTrainedModel):
@@ -186,13 +159,20 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> LstmAttnModelOutput | tuple[torch.Tensor, ...]:
+    ) -> BaseModelOutputWithPooling | tuple[torch.Tensor, ...]:
         """Read a batch of texts, of each the first `config.max_position_embeddings` tokens.
 
         Args:
             input_ids: (batch, seq_len) token ids; a seq_len of 0 is a batch of empty texts.
             attention_mask: (batch, seq_len), 1 at tokens and 0 at padding; by default 0 where an id is padding's.
             inputs_embeds: (batch, seq_len, embedding_size), instead of `input_ids`.
+
+        Returns:
+            last_hidden_state: (batch, seq_len, directions * hidden_size).
+            pooler_output: (batch, pooled_size).
+            hidden_states: The word vectors, then last_hidden_state; with `output_hidden_states`.
+            attentions: (batch, seq_len); with `output_attentions`. A text's weights sum to 1, padding has 0. Other
+                models return (batch, heads, seq_len, seq_len).
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass exactly one of input_ids and inputs_embeds.")
@@ -200,45 +180,35 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
             input_ids = input_ids.long()  # an empty list of ids becomes a float tensor
             if attention_mask is None:
                 attention_mask = input_ids != self.config.pad_token_id
-            inputs_embeds = self.embeddings(self.drop_words(input_ids, attention_mask))
+            if self.training and self.config.word_dropout:
+                is_dropped = torch.rand(input_ids.shape, device=input_ids.device) < self.config.word_dropout
+                input_ids = input_ids.masked_fill(is_dropped & attention_mask.bool(), self.config.unk_token_id)
+            inputs_embeds = self.embeddings(input_ids)
         assert inputs_embeds is not None
         if attention_mask is None:
-            attention_mask = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
-        seq_len = inputs_embeds.shape[1]
+            attention_mask = inputs_embeds.new_ones(inputs_embeds.shape[:2])
+        is_token, seq_len = attention_mask.bool(), inputs_embeds.shape[1]
         if seq_len == 0:  # kernels want a position: one of padding
             inputs_embeds = nn.functional.pad(inputs_embeds, (0, 0, 0, 1))
-            attention_mask = nn.functional.pad(attention_mask, (0, 1))
-        attention_mask = self.limit_tokens(attention_mask)
+            is_token = nn.functional.pad(is_token, (0, 1))
+        if self.config.max_position_embeddings is not None:
+            # Whatever the length: an exported graph keeps the branch that it was made in.
+            is_token = is_token & (is_token.long().cumsum(dim=1) <= self.config.max_position_embeddings)
         if self.training:
             # One mask per text, (batch, 1, embedding_size): a mask per word took a tenth of a training step to draw.
             inputs_embeds = inputs_embeds * self.embedding_dropout(torch.ones_like(inputs_embeds[:, :1]))
-        states = self.encoder(inputs_embeds, attention_mask)
-        pooled, weights = self.pooling(states, attention_mask)
+        states = self.encoder(inputs_embeds, is_token)
+        pooled, weights = self.pooling(states, is_token)
         config, states = self.config, states[:, :seq_len]
         with_weights = config.output_attentions if output_attentions is None else output_attentions
         with_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        output = LstmAttnModelOutput(
+        output = BaseModelOutputWithPooling(
             last_hidden_state=states,
             pooler_output=pooled,
             hidden_states=(inputs_embeds[:, :seq_len], states) if with_states else None,
             attentions=weights[:, :seq_len] if with_weights else None,
         )
         return output.to_tuple() if return_dict is False else output
-
-    def drop_words(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Word dropout: in training, some tokens become unknown. (batch, seq_len) in and out."""
-        if not self.training or self.config.word_dropout == 0:
-            return input_ids
-        drop = torch.rand(input_ids.shape, device=input_ids.device) < self.config.word_dropout
-        return input_ids.masked_fill(drop & attention_mask.bool(), self.config.unk_token_id)
-
-    def limit_tokens(self, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The mask (batch, seq_len) of the tokens that are read: clients that cut a long text and others then agree."""
-        limit = self.config.max_position_embeddings
-        if limit is None:
-            return attention_mask
-        is_token = attention_mask.bool()  # whatever the length: an exported graph keeps the branch that it was made in
-        return is_token & (is_token.long().cumsum(dim=1) <= limit)
 
 
 class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
@@ -263,23 +233,20 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[torch.Tensor, ...]:
-        """Logits (batch, num_labels), the loss when labels are given, and what the encoder gives on request.
+        """Logits (batch, num_labels), calibrated if the configuration says so, the loss when labels are given, and what
+        the encoder gives on request.
 
         Args:
             labels: (batch,) class ids, or (batch, num_labels) of 0. and 1. for `multi_label_classification`.
+            kwargs: `output_attentions` and `output_hidden_states`, as in `LstmAttnModel`.
         """
-        encoded = self.lstm_attn(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            inputs_embeds=inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-        )
-        logits = self.classify(encoded.pooler_output)
+        encoded = self.lstm_attn(input_ids, attention_mask, inputs_embeds, **kwargs)
+        logits = self.classifier(self.dropout(encoded.pooler_output))
+        if self.config.apply_calibration and not self.training:
+            logits = logits / self.config.calibration_temperature
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
@@ -287,13 +254,6 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
             loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
         )
         return output.to_tuple() if return_dict is False else output
-
-    def classify(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(batch, pooled_size) -> logits (batch, num_labels), calibrated if the configuration says so."""
-        logits = self.classifier(self.dropout(pooled))
-        if self.config.apply_calibration and not self.training:
-            logits = logits / self.config.calibration_temperature
-        return logits
 
 
 LstmAttnModel.register_for_auto_class("AutoModel")

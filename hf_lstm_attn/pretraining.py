@@ -112,8 +112,7 @@ def pretrain(
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)
-    unknown = sum(int((ids == tokenizer.unk_token_id).sum()) for ids in train.encoded) / train.tokens
-    counts = {"rows": len(texts), "held_out_rows": len(held_out), "tokens": train.tokens, "unknown_share": unknown}
+    counts = {"rows": len(texts), "held_out_rows": len(held_out), "tokens": train.tokens}
     result = {
         "versions": describe_versions(),
         "machine": describe_machine(),

@@ -1,4 +1,4 @@
-"""Characters that need care when a text is shown: those that act, and those that belong to the one before them."""
+"""Characters that need care when a text is shown: those that act instead of being shown."""
 
 from __future__ import annotations
 
@@ -23,15 +23,3 @@ def _replace(character: str) -> str:
         return chr(0x2400 + ord(character))
     acts = unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in DIRECTIONS
     return "\ufffd" if acts else character
-
-
-def find_sign_end(text: str, end: int) -> int:
-    """Where the sign ends whose first character stands before `end`: marks, variants and skin tones belong to it."""
-    while end < len(text) and _continues_sign(text[end]):
-        end += 1
-    return end
-
-
-def _continues_sign(character: str) -> bool:
-    is_joiner = character == "\u200d" or "\U0001f3fb" <= character <= "\U0001f3ff"
-    return is_joiner or unicodedata.category(character).startswith("M")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Vectors = dict[str, np.ndarray]  # token -> (size,) float32
 
-
-def train_word_vectors(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, size: int, seed: int) -> Vectors:
+def train_word_vectors(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, size: int, seed: int
+) -> dict[str, np.ndarray]:
     """Skip-gram vectors with negative sampling (Mikolov et al. 2013) of the words in the tokenizer's vocabulary.
 
     One worker: with more, gensim's result differs from run to run.
@@ -47,29 +47,25 @@ def train_word_vectors(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase,
     return dict(zip(tokens, vectors.vectors, strict=True))
 
 
-def load_word_vectors(path: str | Path, vocabulary: Container[str], *, size: int) -> Vectors:
-    """The vectors in a GloVe (no header) or word2vec (header "rows size") text file.
+def load_word_vectors(path: str | Path, vocabulary: Iterable[str], *, size: int) -> dict[str, np.ndarray]:
+    """The vectors in a GloVe (no header) or word2vec (header "rows size") text file, as gensim reads it.
 
     Args:
         vocabulary: The words whose vectors are wanted.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if a line is not a word and `size` finite numbers, or no wanted word is in the file.
+        ValueError: if its vectors do not have `size` numbers.
     """
-    import pandas as pd
+    from gensim.models import KeyedVectors
 
-    vectors: Vectors = {}
-    with Path(path).expanduser().open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            word, *values = line.rstrip().rsplit(" ", size)  # a few of GloVe's words contain spaces
-            if len(values) == size and word in vocabulary:
-                vectors[word] = pd.to_numeric(np.array(values), errors="coerce").astype(np.float32)
-            if (len(values) < size and number > 1) or not np.isfinite(vectors.get(word, 0)).all():  # 1: a header
-                raise ValueError(f"Line {number} of {path} is not a word and {size} finite numbers (embedding_size).")
-    if not vectors:
-        raise ValueError(f"No word of the vocabulary has {size} numbers (embedding_size) in {path}.")
-    return vectors
+    path = Path(path).expanduser()
+    with path.open("rb") as file:
+        has_header = len(file.readline().split()) == 2
+    found = KeyedVectors.load_word2vec_format(str(path), no_header=not has_header, unicode_errors="replace")
+    if found.vector_size != size:
+        raise ValueError(f"The vectors of {path} have {found.vector_size} numbers, and embedding_size is {size}.")
+    return {word: found[word] for word in vocabulary if word in found}
 
 
 def initialize_embeddings(

@@ -77,7 +77,7 @@ def run_feature_extraction(model: Model, tokenizer: Any, folder: Path) -> Any:
     states = torch.tensor(extractor(TEXTS)).squeeze(1)
     with torch.inference_mode():
         pooled, _ = model.lstm_attn.pooling(states, torch.ones(states.shape[:2]))
-        return model.classify(pooled).softmax(-1).numpy()
+        return model.classifier(pooled).softmax(-1).numpy()
 
 
 def run_lora(model: Model, tokenizer: Any, folder: Path) -> Any:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from dataclasses import replace
-from hashlib import sha256
 from html import unescape
 from pathlib import Path
 
@@ -84,9 +82,7 @@ def test_what_was_not_read_is_grey() -> None:
 
 def test_the_page_needs_nothing_of_elsewhere_and_allows_nothing_but_its_style() -> None:
     page = build_page([build_explanation("a gem", method) for method in METHODS])
-    style = page.partition("<style>")[2].partition("</style>")[0]
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    assert f"default-src 'none'; style-src 'sha256-{digest}'" in page
+    assert "default-src 'none'; style-src 'unsafe-inline'" in page
     assert not re.search(r"(https?:)?//[a-z]|<script|style=|@import|url\(", page)
 
 
