@@ -4,7 +4,7 @@ All methods but attention explain one class by its log-odds, log p / (1 - p): it
 does, and for two classes what speaks for one speaks against the other by as much. Removing a word puts the mask in its
 place, or the unknown token where a tokenizer has no mask: this package's models have seen it through word dropout.
 
-torch is imported by the functions: the command line looks a method up here before it loads anything.
+torch and NumPy are imported by the functions: the command line looks a method up here before it loads anything.
 """
 
 from __future__ import annotations
