@@ -60,7 +60,7 @@ def test_the_space_runs_what_was_tested(model_folder: Path, tmp_path: Path) -> N
     assert f'"{model_folder}"' in (tmp_path / "space" / "app.py").read_text()
     pins = set((ROOT / "constraints.txt").read_text().splitlines())
     required = (tmp_path / "space" / "requirements.txt").read_text().splitlines()
-    own = f"hf_lstm_attn[explain]=={version('hf_lstm_attn')}"
+    own = f"hf_lstm_attn=={version('hf_lstm_attn')}"
     assert {line for line in required if "==" in line} - pins == {own}
     settings = metadata_load(tmp_path / "space" / "README.md")
     assert settings["app_file"] in {path.name for path in (tmp_path / "space").iterdir()}
