@@ -10,8 +10,6 @@ once. fastText is measured where its package is installed. For tweets the classe
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from common import limit_rows, set_up_output
 from datasets import DatasetDict
+from peers import has_fasttext, train_fasttext
 
 from hf_lstm_attn import train_tokenizer
 from hf_lstm_attn.data import DATASETS, NamedData, summarize_split
@@ -63,23 +62,11 @@ def fit_nb_svm(dataset: DatasetDict, data: NamedData) -> Scores:
 
 def fit_fasttext(dataset: DatasetDict, data: NamedData) -> Scores:
     """Mean vector of words and pairs of words (Joulin et al. 2017), with its own default of everything else."""
-    import fasttext
-
     tokenizer = train_tokenizer(dataset["train"]["text"][:], normalization=data.normalization, min_frequency=1)
     lines = {name: [" ".join(words) for words in split_words(dataset[name]["text"][:], tokenizer)] for name in dataset}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.txt"
-        rows = zip(dataset["train"]["label"][:], lines["train"], strict=True)
-        path.write_text("".join(f"__label__{label} {line}\n" for label, line in rows), encoding="utf-8")
-        model = fasttext.train_supervised(str(path), wordNgrams=2, epoch=10, thread=1, seed=42)
-    scores = {}
-    for split in MEASURED:
-        scores[split] = np.full((len(lines[split]), dataset["train"].features["label"].num_classes), np.log(1e-12))
-        for row, line in enumerate(lines[split]):
-            labels, probabilities = model.predict(line, k=-1)
-            places = [int(label.removeprefix("__label__")) for label in labels]
-            scores[split][row, places] = np.log(np.clip(probabilities, 1e-12, 1))
-    return scores
+    classes = dataset["train"].features["label"].num_classes
+    compute = train_fasttext(lines["train"], dataset["train"]["label"][:], classes, epochs=10, seed=42)
+    return {split: np.log(np.clip(compute(lines[split]), 1e-12, 1)) for split in MEASURED}
 
 
 BASELINES: dict[str, Callable[[DatasetDict, NamedData], Scores]] = {
@@ -104,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, metavar="ROWS", help="a trial: so many rows of each split")
     options = parser.parse_args(arguments)
     set_up_output()
-    names = [name for name in BASELINES if name != "fastText" or importlib.util.find_spec("fasttext")]
+    names = [name for name in BASELINES if name != "fastText" or has_fasttext()]
     results: dict[str, Any] = {"versions": describe_versions(), "machine": describe_machine(), "datasets": {}}
     for task in ("imdb", "tweets"):
         data = DATASETS[task]
