@@ -8,8 +8,8 @@ A task is a folder in Hub layout: `train`, `test`, columns `text` and `label`. "
 package holds a tenth of them out to pick the checkpoint by; the peers (peers.py) train on all. TweetEval comes with its
 own validation split, which takes the tenth's place.
 
-With --validation the test splits are left alone. What is scored instead is TweetEval's validation split, or the last
-fifth of train (at most 2,000 rows), which then belongs to none of the n rows.
+With --validation no test split is used. What is scored instead is TweetEval's validation split, or the last fifth of
+train (at most 2,000 rows), which then belongs to none of the n rows.
 
 Every result is stored as soon as it is there; what is stored is not computed again.
 """
@@ -221,28 +221,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     place.add_argument("--data", type=Path, metavar="FOLDER", help="a folder with a folder per task")
     place.add_argument("--tweet_eval", type=Path, metavar="FOLDER", help="TweetEval in Hub layout")
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help="(default: all that are there)")
-    parser.add_argument(
-        "--n", nargs="+", type=parse_rows, metavar="ROWS", help="(default: 100 1000 all; for TweetEval: all)"
-    )
+    parser.add_argument("--n", nargs="+", type=parse_rows, metavar="ROWS", help="(default: 100 1000 all; tweets: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44], metavar="SEED")
     names = [name for name in (OURS, *PEERS) if name != "fasttext" or has_fasttext()]
     parser.add_argument("--systems", nargs="+", choices=(OURS, *PEERS), default=names, help="(default: all installed)")
-    parser.add_argument("--validation", action="store_true", help="score on held-out rows, and leave test unread")
+    parser.add_argument("--validation", action="store_true", help="score on held-out rows instead of test")
     parser.add_argument("--recipe", nargs="+", choices=RECIPES, default=["default"], help="of this package's model")
     parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="instead of what the recipe says")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="(default: runs/suite-test.json and the like)"
-    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: runs/suite-test.json or the like)")
     options = parser.parse_args(arguments)
     options.split = "validation" if options.validation else "test"
     if options.tweet_eval:
-        options.tasks, options.n = options.tasks or list(TWEETS), options.n or ["all"]
+        name, tasks, sizes = "tweet_eval", list(TWEETS), ["all"]
     else:
-        stored = sorted(path.name for path in options.data.iterdir() if path.is_dir())
-        options.tasks, options.n = options.tasks or stored, options.n or ["100", "1000", "all"]
-    options.output = options.output or Path(
-        f"runs/{'tweet_eval' if options.tweet_eval else 'suite'}-{options.split}.json"
-    )
+        tasks = sorted(path.name for path in options.data.iterdir() if path.is_dir())
+        name, sizes = "suite", ["100", "1000", "all"]
+    options.tasks, options.n = options.tasks or tasks, options.n or sizes
+    options.output = options.output or Path(f"runs/{name}-{options.split}.json")
     options.settings = dict(map(parse_setting, options.set))
     if unknown := options.settings.keys() - TRAINING_FIELDS - MODEL_FIELDS:
         parser.error(f"--set: there is no field {', '.join(sorted(unknown))}.")

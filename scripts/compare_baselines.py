@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from common import limit_rows, set_up_output
 from datasets import DatasetDict
-from peers import has_fasttext, train_fasttext
+from peers import compute_fasttext, has_fasttext
 
 from hf_lstm_attn import train_tokenizer
 from hf_lstm_attn.data import DATASETS, NamedData, summarize_split
@@ -64,9 +64,11 @@ def fit_fasttext(dataset: DatasetDict, data: NamedData) -> Scores:
     """Mean vector of words and pairs of words (Joulin et al. 2017), with its own default of everything else."""
     tokenizer = train_tokenizer(dataset["train"]["text"][:], normalization=data.normalization, min_frequency=1)
     lines = {name: [" ".join(words) for words in split_words(dataset[name]["text"][:], tokenizer)] for name in dataset}
-    classes = dataset["train"].features["label"].num_classes
-    compute = train_fasttext(lines["train"], dataset["train"]["label"][:], classes, epochs=10, seed=42)
-    return {split: np.log(np.clip(compute(lines[split]), 1e-12, 1)) for split in MEASURED}
+    scored = [line for split in MEASURED for line in lines[split]]
+    labels = dataset["train"]["label"][:]
+    probabilities = compute_fasttext(lines["train"], labels, scored, epoch=10, seed=42)
+    parts = np.split(np.log(np.clip(probabilities, 1e-12, 1)), [len(lines[MEASURED[0]])])
+    return dict(zip(MEASURED, parts, strict=True))
 
 
 BASELINES: dict[str, Callable[[DatasetDict, NamedData], Scores]] = {

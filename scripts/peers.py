@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
@@ -20,7 +24,6 @@ from sklearn.svm import LinearSVC
 
 WITHOUT_SPACES = ("ja", "th", "zh")  # languages that are written without spaces between words
 Predict = Callable[[Sequence[str]], Sequence[str]]  # texts -> names of labels
-Probabilities = Callable[[Sequence[str]], np.ndarray]  # lines -> (lines, num_labels)
 
 
 def build_vectorizer(language: str) -> TfidfVectorizer:
@@ -32,9 +35,8 @@ def build_vectorizer(language: str) -> TfidfVectorizer:
 
 def fit_tfidf(texts: Sequence[str], labels: Sequence[str], language: str, seed: int) -> Predict:
     """Logistic regression on TF-IDF."""
-    return (
-        make_pipeline(build_vectorizer(language), LogisticRegression(C=10, max_iter=1_000)).fit(texts, labels).predict
-    )
+    regression = LogisticRegression(C=10, max_iter=1_000)
+    return make_pipeline(build_vectorizer(language), regression).fit(texts, labels).predict
 
 
 def fit_words_and_characters(texts: Sequence[str], labels: Sequence[str], language: str, seed: int) -> Predict:
@@ -49,46 +51,47 @@ def fit_majority(texts: Sequence[str], labels: Sequence[str], language: str, see
 
 
 def fit_fasttext(texts: Sequence[str], labels: Sequence[str], language: str, seed: int) -> Predict:
-    """fastText on words and pairs of words, 25 epochs; a character is a word where no spaces part the words."""
+    """fastText on words and pairs of words; a character is a word where no spaces part the words.
+
+    Its default learning rate, 0.1, hardly learns from 1,000 rows; rate and epochs are those of its own tutorial.
+    """
     names = sorted(set(labels))
-    pattern = re.compile(r"[^\s]" if language in WITHOUT_SPACES else r"\w+|[^\w\s]")
+    pattern = re.compile(r"\S" if language in WITHOUT_SPACES else r"\w+|[^\w\s]")
 
     def split(rows: Sequence[str]) -> list[str]:
         return [" ".join(pattern.findall(text.lower())) for text in rows]
 
-    ids = [names.index(label) for label in labels]
-    compute = train_fasttext(split(texts), ids, len(names), epochs=25, seed=seed)
-    return lambda rows: [names[label] for label in compute(split(rows)).argmax(axis=1)]
+    def predict(rows: Sequence[str]) -> list[str]:
+        ids = [names.index(label) for label in labels]
+        probabilities = compute_fasttext(split(texts), ids, split(rows), epoch=25, lr=1.0, seed=seed)
+        return [names[label] for label in probabilities.argmax(axis=1)]
+
+    return predict
 
 
-def train_fasttext(
-    lines: Sequence[str], labels: Sequence[int], num_labels: int, *, epochs: int, seed: int
-) -> Probabilities:
-    """fastText's classifier, a mean of vectors of words and pairs of words (Joulin et al. 2017), on one thread.
+def compute_fasttext(lines: Sequence[str], labels: Sequence[int], scored: Sequence[str], **settings: Any) -> np.ndarray:
+    """Train fastText's classifier, a mean of vectors of words and pairs of words (Joulin et al. 2017), and score.
+
+    It runs on one thread, so that a seed gives the same result again, and in a process of its own: on one thread it
+    sets a tenth of its vectors and leaves the others as it finds the memory, which only in a new process is all zero.
 
     Args:
         lines: Texts as words with a space between them, on one line.
-        labels: Class ids.
+        labels: Their class ids, of which none is left out.
+        scored: Other lines.
+        settings: Of `fasttext.train_supervised`.
 
     Returns:
-        A function from lines to probabilities (lines, num_labels).
+        Probabilities (scored lines, num_labels).
     """
-    import fasttext
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.txt"
-        rows = zip(labels, lines, strict=True)
-        path.write_text("".join(f"__label__{label} {line}\n" for label, line in rows), encoding="utf-8")
-        model = fasttext.train_supervised(str(path), wordNgrams=2, epoch=epochs, thread=1, seed=seed, verbose=0)
-
-    def compute(lines: Sequence[str]) -> np.ndarray:
-        probabilities = np.zeros((len(lines), num_labels))
-        for row, line in enumerate(lines):
-            found, values = model.predict(line, k=-1)
-            probabilities[row, [int(label.removeprefix("__label__")) for label in found]] = values
-        return probabilities
-
-    return compute
+    rows = [f"__label__{label} {line}\n" for label, line in zip(labels, lines, strict=True)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "train.txt").write_text("".join(rows), encoding="utf-8")
+        (folder / "scored.txt").write_text("".join(f"{line}\n" for line in scored), encoding="utf-8")
+        (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        subprocess.run([sys.executable, str(Path(__file__).with_name("run_fasttext.py")), name], check=True)
+        return np.load(folder / "probabilities.npy")
 
 
 def has_fasttext() -> bool:

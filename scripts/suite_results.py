@@ -66,7 +66,7 @@ def read_ids(text: str) -> np.ndarray:
 
 
 def find_cells(record: Record, task: str, n: str, system: str) -> list[dict[str, Any]]:
-    """The results of a system, one per seed."""
+    """The results of a system, one per seed that is stored."""
     wanted = {"task": task, "n": n, "system": system}
     return [cell for cell in record["cells"].values() if wanted.items() <= cell.items()]
 
