@@ -157,7 +157,7 @@ def score_tweets(task: str, truth: np.ndarray, predicted: np.ndarray, labels: Se
 
 
 def render_tweets(record: Record, tasks: Sequence[str], n: str, systems: Sequence[str]) -> str:
-    """TweetEval's columns: systems, mean over seeds, and what was published, against tasks."""
+    """TweetEval's columns: systems, mean over seeds, and what was published of test, against tasks."""
 
     def average(task: str, system: str) -> float:
         truth, labels = read_ids(record["tasks"][task]["truth"]), record["tasks"][task]["labels"]
@@ -165,7 +165,7 @@ def render_tweets(record: Record, tasks: Sequence[str], n: str, systems: Sequenc
         return statistics.fmean(score_tweets(task, truth, run, labels) for run in runs)
 
     rows = {system: [average(task, system) for task in tasks] for system in systems}
-    for name, figures in PUBLISHED.items():
+    for name, figures in PUBLISHED.items() if record["split"] == "test" else ():
         rows[name] = [figures[TWEETS.index(task)] for task in tasks]
     table = [[name, *(f"{value:.1f}" for value in [*row, statistics.fmean(row)])] for name, row in rows.items()]
     return render_table([[f"n = {n}", *tasks, "mean"], *table])
