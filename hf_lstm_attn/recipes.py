@@ -64,7 +64,7 @@ RECIPES: dict[str, Recipe] = {
     # mean length, no regularisation, random word vectors. Where the report says nothing (sizes, learning rate), the
     # usual values of its time stand in.
     "report": Recipe(
-        tokenizer={"max_length": "mean"},
+        tokenizer={"max_length": "mean", "min_frequency": 5},
         model={"bidirectional": False},
         training={
             "max_length": None,

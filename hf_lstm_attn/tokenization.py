@@ -1,20 +1,14 @@
-"""English word tokenization in Rust: the rules, the vocabulary, and the tokenizer that carries both.
+"""Tokenization in Rust: word rules, the vocabulary, and the tokenizer that carries both.
 
-The rules give the words that spaCy's English tokenizer gives ("do|n't", "it|'s", "Mr.", "10/10", "well|-|made"), in
-lower case. They are one regular expression inside a `tokenizers` object, so the whole tokenizer lives in
-`tokenizer.json`, loads with `AutoTokenizer`, and needs neither spaCy nor this package at run time.
-`scripts/compare_with_spacy.py` measures how far the two agree, and how fast each is.
-
-The expression reads lower-case text from left to right. What it does not match is white space, and is dropped. Where
-spaCy looks at case, which is gone by then, the reading that serves a classifier was taken: "DON'T" is split as "don't"
-is, and "film.the" as "film.The" is.
+The rules are one regular expression inside a `tokenizers` object, so the whole tokenizer lives in `tokenizer.json`,
+loads with `AutoTokenizer`, and needs neither spaCy nor this package at run time. Texts are put
+into lower case before they are cut.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,140 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
-from tokenizers.models import WordLevel
-from tokenizers.trainers import WordLevelTrainer
+from tokenizers.models import Unigram, WordLevel
+from tokenizers.trainers import UnigramTrainer, WordLevelTrainer
+
+from .word_rules import END, FLAG_LETTER, SITE, WORD_RULES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD_TOKEN = "[PAD]"
 UNK_TOKEN = "[UNK]"
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Characters. The expression is Oniguruma's: \p{..} is a Unicode category; `++`, `*+` and `(?>..)` give nothing back.
-
-LETTER = r"[\p{L}\p{M}]"  # marks count: the lower case of "İ" is "i" and a combining dot
-WORD = r"[\p{L}\p{M}\p{N}]"
-APOSTROPHE = "['’]"
-QUOTE = "['’\"“”]"
-PUNCTUATION = r""",:;!?¿¡(){}<>\[\]_#*&'"”“`‘´’‚„»«…。？！，、；：～·—–"""  # one token each, at either end of a word
-SYMBOL = r"\p{So}"  # emoji, arrows, dingbats: one token each, wherever they stand
-DASH = "(?:-{1,3}|—{1,2}|–|~)"
-
-# Only punctuation from here to the next white space. The bounds here and below keep the time linear in the text's
-# length, whatever the text: without them Oniguruma gives up on long runs, and the process with it.
-ENDING = rf"(?:[{PUNCTUATION}{SYMBOL}.]|(?<={APOSTROPHE})s)"
-END = rf"(?=(?>{ENDING}{{0,500}})(?:\s|\z))"
-
-
-def any_of(words: Iterable[str]) -> str:
-    """Expression for one of `words`, as a tree of shared beginnings, which Oniguruma leaves early when nothing fits.
-
-    A bar in a word ends the token: "do|nt" matches "do" where "nt" follows and nothing but punctuation after it.
-    """
-    branches: dict[str, set[str]] = {}
-    optional = False
-    for word in words:
-        if word:
-            branches.setdefault(word[0], set()).add(word[1:])
-        else:
-            optional = True
-    alternatives = [
-        f"(?={any_of(rests)}{END})" if head == "|" else re.escape(head) + any_of(rests)
-        for head, rests in sorted(branches.items())
-    ]
-    if not alternatives:
-        return ""
-    return f"(?:{'|'.join(alternatives)})" + ("?" if optional else "")
-
-
-def _joined(stems: str, endings: str) -> list[str]:
-    return [f"{stem}|{ending}" for stem in stems.split() for ending in endings.split()]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Words that are cut, and words that keep their full stop. "ill", "its", "shell", "well" and "were" are left whole.
-
-CONTRACTIONS_WITHOUT_APOSTROPHE = [
-    *_joined("ai are ca could dare did do does had has have is may might must need", "nt"),
-    *_joined("ought sha should was were wo would", "nt"),
-    *_joined("that there these they this those what when where who why how you", "d ll ve"),
-    *_joined("these they those what when where why how there you", "re"),
-    *_joined("that there this what when where who why how he she", "s"),
-    *_joined("could might must not should would we", "ve"),
-    *"he|d i|d i|m i|ve it|d it|ll it|ve we|d can|not gon|na got|ta y|all".split(),
-]
-ABBREVIATIONS = (
-    "mr mrs ms dr st jr vs mt prof gen sen gov rep rev inc ltd co corp bros messrs adm ph.d jan feb apr "
-    "aug sep sept oct nov dec calif colo conn mich minn okla penn tenn wis"
-).split()
-TOP_LEVEL_DOMAINS = "com org net edu gov co uk de fr tv info biz ca us au html htm php".split()
-UNITS = "km m dm cm mm ha nm yd in ft kg g mg t lb oz m/s km/h kmh mph hpa pa mbar mb kb gb tb k %".split()
-
-# The first two letters of every contraction above: most words fail here, before the tree is entered.
-CONTRACTION_START = "".join(
-    f"[{''.join(sorted({word.replace('|', '')[place] for word in CONTRACTIONS_WITHOUT_APOSTROPHE}))}]"
-    for place in (0, 1)
-)
-LAST = rf"(?=(?:{APOSTROPHE}ve)?{END})"  # nothing of the word follows but perhaps "'ve", as in "who'd've"
-CLITIC = rf"{APOSTROPHE}(?:s|d|m|ll|re|ve){LAST}"  # follows a word; "n't" takes a letter of the word and stands apart
-SITE = rf"(?:www\.|(?:{WORD}++[.-]){{1,6}}{any_of(TOP_LEVEL_DOMAINS)}/)"  # the beginning of a URL without a scheme
-URL = rf"(?:https?://|{SITE})\S{{1,1000}}?{END}"
-EMAIL = rf"(?>[\w.+-]{{1,64}})@(?:{WORD}++[.-]){{1,6}}{LETTER}++"
-EMOTICON = (
-    r"[:=]['’]?-?(?:\){1,3}|\({1,3}|[\[\]/|}>*]|o\)|[3dpxo0]\b)|;['’]?-?(?:\)|d\b)|>[:.](?:[(<>]|o\b)|<3{1,3}|</3"
-    r"|[(\[]['’]?-?[:;=]|\)-?:|[-^]_{1,3}[-^]|8-?\)|<\.<"
-)
-
-# Where a word stops, though no white space has come: asked at each character that is neither letter nor digit.
-SPLIT_POINT = "|".join(
-    [
-        rf"(?>{ENDING}{{1,500}})(?:\s|\z)",
-        r"\.\.",
-        rf"[…{SYMBOL}]",
-        CLITIC,
-        rf"(?<={WORD}){DASH}(?={LETTER})",  # well-made, 10-minute, word--word
-        rf"(?<={WORD})[:<>=/](?={LETTER})",  # his/her, but 10/10
-        rf"(?<={LETTER}),(?={LETTER})",
-        rf"(?<={LETTER}{LETTER})\.(?={LETTER}{LETTER}|[ai]\b)(?!{any_of(TOP_LEVEL_DOMAINS)}\b)",  # film.The
-        rf"(?<=[\p{{L}}'’\"”])\.(?={QUOTE})",
-        r"(?<=\d)[-+*^](?=[\d-])",  # 2-3, but 1.5 and 1,000
-        rf"(?<=\d)[%+\p{{Sc}}]{END}",
-    ]
-)
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The kinds of token, in the order in which they are tried. The common ones come first: their order is the speed.
-
-TOKENS = [
-    f"(?={CONTRACTION_START}){any_of(CONTRACTIONS_WITHOUT_APOSTROPHE)}",
-    rf"{LETTER}++(?=\s|,\s|\z)",  # a plain word
-    r"[,\"!?*]|\.(?=\s|\z)|[()](?=[\p{L}\s,])",  # plain punctuation
-    rf"{any_of(ABBREVIATIONS)}\.{END}",
-    rf"{LETTER}(?:\.{LETTER})*+\.(?!\.){END}",  # J. U.S. p.m.
-    rf"{LETTER}++(?=[.!?;:\")]\s)",  # a plain word, and one mark after it
-    rf"n{APOSTROPHE}t{LAST}",
-    rf"{LETTER}{{1,20}}?(?=n{APOSTROPHE}t{LAST})",
-    rf"(?<={WORD}){CLITIC}|{APOSTROPHE}s{END}",
-    rf"c{APOSTROPHE}m(?=on{END})|y{APOSTROPHE}(?=all{END})",
-    r"(?:1[0-2]|[1-9])(?=[ap]\.?m\b)",  # 5pm
-    rf"\d++(?:[.,]\d++)*+(?={any_of(UNITS)}{END})",  # 10km
-    URL,
-    EMAIL,
-    rf"(?:{EMOTICON})(?!{WORD})",
-    rf"{APOSTROPHE}(?:em|cause|cos|coz|cuz|bout|nuff){END}",
-    rf"(?:doin|goin|havin|lovin|nothin|nuthin|somethin|ol){APOSTROPHE}",
-    rf"(?:and/or|w/o){END}",
-    r"\.\.+",
-    r"[''’]{2}",
-    rf"(?<={WORD})(?:{DASH}|/)(?={LETTER})",
-    r"(?<=\d)[-+*^](?=[\d-])",
-    rf"[{PUNCTUATION}{SYMBOL}=§%\p{{Sc}}]|\+(?!\d)",
-    rf"\.{END}",
-    r"(?<=[\p{L}'’\"”])\.(?=[\p{L}'’\"”“])",
-    # All other words: letters and digits, with such characters between them as are no point to split at.
-    rf"(?:{WORD}++|\S{WORD}*+)(?>(?:(?!{SPLIT_POINT})[^\s\p{{L}}\p{{M}}\p{{N}}]{WORD}*+){{0,1000}})",
-]
 
 
 @dataclass(frozen=True)
@@ -173,7 +43,6 @@ class NormalizationRule:
 
 
 _TONE_OR_VARIANT = r"[\x{FE0E}\x{FE0F}\x{1F3FB}-\x{1F3FF}]"
-_FLAG_LETTER = r"[\x{1F1E6}-\x{1F1FF}]"
 
 # Applied in this order, whatever the order in which they are asked for: a URL may hold `@` and `#`.
 NORMALIZATION_RULES: dict[str, NormalizationRule] = {
@@ -187,7 +56,7 @@ NORMALIZATION_RULES: dict[str, NormalizationRule] = {
     "emoji": NormalizationRule(
         "an emoji is one word, whatever its skin tone or variant; so are flags and joined emoji",
         replacements=((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),),
-        token=rf"{_FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+",
+        token=rf"{FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+",
     ),
     "elongations": NormalizationRule(
         "three or more of a letter become two: `soooo` is `soo`", ((r"(\p{L})\K\1+(?=\1)", ""),)
@@ -199,34 +68,46 @@ def train_tokenizer(
     texts: Iterable[str],
     *,
     normalization: Sequence[str] = ("html_breaks",),
-    min_frequency: int = 5,
+    min_frequency: int | None = None,
     max_length: int | str = 1024,
+    rules: str = "english",
+    vocabulary: str = "words",
+    vocab_size: int = 8000,
 ) -> PreTrainedTokenizerFast:
-    """Tokenizer whose vocabulary is the words seen at least `min_frequency` times in `texts`.
+    """Tokenizer that cuts texts into words, and whose vocabulary is learned from `texts`.
 
-    `[PAD]` is id 0 and `[UNK]` id 1; the words follow, the most frequent first and equals in alphabetical order. The
-    strings "[PAD]" and "[UNK]" in a text are ordinary text.
+    `[PAD]` is id 0 and `[UNK]` id 1; then come words, the most frequent first, or sub-words, the most probable first,
+    equals in alphabetical order. The strings "[PAD]" and "[UNK]" in a text are ordinary text.
 
     Args:
         texts: What to learn the vocabulary from: the training texts, and no others.
         normalization: Names of `NORMALIZATION_RULES`.
-        min_frequency: How often `texts` must contain a word.
+        min_frequency: How often `texts` must contain a word. None: once where they are fewer than 500, twice below
+            5,000, else 5 times. Sub-words have no such limit.
         max_length: Tokens kept of a text, the first ones (`model_max_length`): a number, or "mean" for the mean length
             of `texts`, rounded.
+        rules: How words are found: "english" cuts as spaCy's English tokenizer does; "unicode" serves any language,
+            see `word_rules`.
+        vocabulary: "words", where rare words are one unknown word; or "subwords", which spells rare words in pieces
+            of a unigram language model (Kudo 2018). A piece never reaches beyond its word.
+        vocab_size: The most sub-words, with the special tokens; short texts give fewer.
 
     Raises:
-        ValueError: for an unknown rule, another `max_length`, or no texts to measure.
+        ValueError: for an unknown rule or vocabulary, another `max_length`, no texts to measure, or a `vocab_size`
+            below the number of different characters.
     """
     from transformers import PreTrainedTokenizerFast
 
     if max_length != "mean" and not (isinstance(max_length, int) and max_length >= 1):
         raise ValueError(f"max_length is {max_length!r}; pass a number of tokens, or 'mean'.")
+    if vocabulary not in ("words", "subwords"):
+        raise ValueError(f"vocabulary is {vocabulary!r}; choose 'words' or 'subwords'.")
     texts = list(texts)
-    backend = _build_backend(normalization)
-    trainer = WordLevelTrainer(
-        vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
-    )
-    backend.train_from_iterator(texts, trainer)
+    backend = _build_backend(normalization, rules)
+    if vocabulary == "words":
+        _train_words(backend, texts, min_frequency)
+    else:
+        _train_subwords(backend, texts, vocab_size)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token=PAD_TOKEN,
@@ -263,13 +144,16 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> No
     config_path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _build_backend(normalization: Sequence[str]) -> Tokenizer:
+def _build_backend(normalization: Sequence[str], rules: str) -> Tokenizer:
+    """Finds words; its model is still to be trained."""
     unknown = [name for name in normalization if name not in NORMALIZATION_RULES]
     if unknown:
         raise ValueError(f"Unknown rule {', '.join(unknown)}; choose among {', '.join(NORMALIZATION_RULES)}.")
+    if rules not in WORD_RULES:
+        raise ValueError(f"rules is {rules!r}; choose among {', '.join(WORD_RULES)}.")
     chosen = [rule for name, rule in NORMALIZATION_RULES.items() if name in normalization]
     replacements = [pair for rule in chosen for pair in rule.replacements]
-    tokens = [*(rule.token for rule in chosen if rule.token), *TOKENS]
+    tokens = [*(rule.token for rule in chosen if rule.token), *WORD_RULES[rules]]
     # White space fails at once on the first condition, instead of after every kind of token has been tried.
     pattern = rf"(?=\S)(?:{'|'.join(tokens)})"
     backend = Tokenizer(WordLevel({PAD_TOKEN: 0, UNK_TOKEN: 1}, unk_token=UNK_TOKEN))
@@ -279,6 +163,41 @@ def _build_backend(normalization: Sequence[str]) -> Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
     backend.encode_special_tokens = True
     return backend
+
+
+def _train_words(backend: Tokenizer, texts: Sequence[str], min_frequency: int | None) -> None:
+    if min_frequency is None:
+        min_frequency = 1 if len(texts) < 500 else 2 if len(texts) < 5_000 else 5
+    trainer = WordLevelTrainer(
+        vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
+    )
+    backend.train_from_iterator(texts, trainer)
+
+
+def _train_subwords(backend: Tokenizer, texts: Sequence[str], vocab_size: int) -> None:
+    """Train pieces of words, the same ones whenever the texts are the same.
+
+    The trainer's own scores differ from run to run: in their last digits, which depend on the order in which it adds
+    up; and for characters that no word's best spelling needs, which share the lowest scores, 0.0001 apart, at random.
+    """
+    special_tokens = [(PAD_TOKEN, 0.0), (UNK_TOKEN, 0.0)]
+    backend.model = Unigram(special_tokens, unk_id=1)
+    trainer = UnigramTrainer(
+        vocab_size=vocab_size, special_tokens=[PAD_TOKEN, UNK_TOKEN], unk_token=UNK_TOKEN, show_progress=False
+    )
+    try:
+        backend.train_from_iterator(texts, trainer)
+    except Exception as error:  # it has no class of its own
+        raise ValueError(f"vocab_size is {vocab_size}, and the texts need more: {error}.") from error
+    pieces = json.loads(backend.to_str())["model"]["vocab"][len(special_tokens) :]  # with log probabilities
+    characters = sum(len(piece) == 1 for piece, _ in pieces)
+    lowest = min((score for _, score in pieces), default=0.0)
+    scores = {
+        piece: round(lowest if len(piece) == 1 and score < lowest + 0.0001 * characters else score, 6)
+        for piece, score in pieces
+    }
+    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    backend.model = Unigram([*special_tokens, *ordered], unk_id=1)
 
 
 def _compute_mean_length(backend: Tokenizer, texts: Sequence[str], batch_size: int = 1000) -> int:

@@ -1,123 +1,22 @@
-"""The tokenizer: its words are spaCy's, its offsets the text's, and a saved one is the same one."""
+"""The tokenizer: its offsets are the text's, its vocabulary is that of the texts, and a saved one is the same one."""
 
 from __future__ import annotations
 
 import json
-import random
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
-from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from hf_lstm_attn.tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 
 ALL_RULES = tuple(NORMALIZATION_RULES)
-
-
-def build_backend(*rules: str) -> Tokenizer:
-    return train_tokenizer(["a"], normalization=rules, max_length=10).backend_tokenizer
-
-
-def cut(text: str, *rules: str) -> list[str]:
-    """The pieces of `text` that the tokens' offsets point at."""
-    return [text[start:end] for start, end in build_backend(*rules).encode(text).offsets]
-
-
-def normalize(text: str, *rules: str) -> list[str]:
-    """The words as the vocabulary would hold them."""
-    tokenizer = train_tokenizer([text], normalization=rules, min_frequency=1, max_length=10)
-    return tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
-
-
-# -------------------------------------------------------------------------------------- spaCy's words
-
-LIKE_SPACY = """
-I don't know; you can't, it's not what he'd have done, I'm sure they'll say we've won't.
-I don’t know; you can’t, it’s not what he’d have done, I’m sure they’ll say we’ve won’t.
-She couldn't've known who'd've come. Let's go, c'mon, y'all! 'Cause I said so. Tell 'em.
-dont cant cannot gonna gotta im ive id hes thats youre theyre didnt wouldve wed notve yall
-ill its hell shell well were lets going want
-Mr. Smith and Mrs. Jones met Dr. No vs. Prof. X on St. Mary's on Jan. 5, at 5 p.m. or 11am, e.g. in Wash D.C. at noon.
-J. R. R. Tolkien saw the U.S. premiere (U.K. later). The end. Bye etc.
-I give it 10/10, 8.5/10 or 7/10. It cost $10.50, 20% of 1,000 and £5m, ran 10km in 2-3 hours, 1980s style.
-well-made 10-minute so-called state-of-the-art word--word word—word word – word his/her and/or w/o he/she
-He said "stop!" (loudly). 'Quoted' ``text'' and "nested 'quotes'." [sic] {x} <b>
-Wait... what...now?! No..... ...well… ok…fine
-film.The end.And so.
-See http://example.com/a/b?c=d, https://x.org. or www.site.com/x.html or IMDb.com and mail me@site.co.uk now.
-:) :-) :( :-( ;) :D =) :P :/ <3 :'( ^_^ 8) great :) (ok)
-#tag @user @user: RT @user's *emphasis* _this_ ~10 +1 50+ A+ B- R&B &amp; #1
-the actors' work, goin' home, rock'n'roll, o'clock, ma'am, '70s, 80's, O'Brien's
--word word- --word word-- *** ... .. / // | \\ ^
-😂😂 👍🏽 ❤️ great🎉 ★★★ © 2020
-naïve café Ünïcode ÉCLAIR привет 中文
-""".strip().splitlines()
-
-
-@pytest.mark.parametrize("text", LIKE_SPACY)
-def test_cuts_where_spacy_cuts(text: str) -> None:
-    spacy = pytest.importorskip("spacy")
-    assert cut(text) == [token.text for token in spacy.blank("en")(text) if not token.is_space]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("I DON'T CARE", "I DO N'T CARE"),  # shouting is cut as talking is
-        ("a bad film.the end", "a bad film . the end"),
-        ("stop...don't", "stop ... do n't"),
-    ],
-)
-def test_goes_beyond_spacy_where_that_serves_a_classifier(text: str, expected: str) -> None:
-    assert cut(text) == expected.split()
-
-
-@pytest.mark.parametrize(
-    ("folder", "least"), [("stanfordnlp/imdb/plain_text", 0.998), ("cardiffnlp/tweet_eval/sentiment", 0.99)]
-)
-def test_agrees_with_spacy_on_real_texts(shared: Path, folder: str, least: float) -> None:
-    """Spans that both find, of all that either finds (F1), over 200 texts."""
-    spacy = pytest.importorskip("spacy")
-    files = (shared / "hub" / "datasets" / folder).glob("test-*.parquet")
-    texts = [text for file in files for text in pq.read_table(file)["text"].to_pylist()][:200]
-    backend, english = build_backend(), spacy.blank("en")
-    both = found = 0
-    for text, encoding in zip(texts, backend.encode_batch(texts), strict=True):
-        ours = set(encoding.offsets)
-        theirs = {(token.idx, token.idx + len(token)) for token in english(text) if not token.is_space}
-        both, found = both + 2 * len(ours & theirs), found + len(ours) + len(theirs)
-    assert both / found >= least
-
-
-# --------------------------------------------------------------------- nothing is lost, nothing fails
-
-PIECES = [
-    *"ab'’\".,!?-—…()[]:;=/<>3 08@#_*&$%+~|\\^\n\t",
-    *("n't 's http:// www. .com İ é 😀 ❤️ 👍🏽 cannot dont <br /> ... -- [PAD] 中 Σ ﬁ ß".split()),
-    "\u200d",
-    "\xa0",
-    "\u3000",
-]
-
-
-def test_every_character_but_white_space_is_in_exactly_one_token() -> None:
-    generator = random.Random(0)
-    backend = build_backend()
-    texts = ["".join(generator.choices(PIECES, k=generator.choice((3, 10, 40, 200)))) for _ in range(1000)]
-    for text, encoding in zip(texts, backend.encode_batch(texts), strict=True):
-        covered = [place for start, end in encoding.offsets for place in range(start, end)]
-        assert covered == [place for place, character in enumerate(text) if not character.isspace()], repr(text)
-
-
-@pytest.mark.parametrize(
-    "unit", ["a", "-", "a-", "a)", ")", "'s", "a.", "1-", "!?", "...", "a.com/", "http://", "\u0301", " "]
-)
-def test_long_runs_are_harmless(unit: str) -> None:
-    """Without bounds the expression's backtracking ends the process: "retry-limit-in-match over"."""
-    text = "b" + unit * (20_000 // len(unit)) + "b"
-    assert len(build_backend(*ALL_RULES).encode(text)) > 0
+SPELLED = ["unbelievable believable unbeliever", "play playing played player", "kind unkind kindly kindness"]
+TRANSFORMERS_4 = Path(__file__).parents[1] / ".venv" / "transformers-4.51"
 
 
 def test_empty_texts_have_no_tokens() -> None:
@@ -135,6 +34,41 @@ def test_special_tokens_in_a_text_are_text(text: str, tmp_path: Path) -> None:
         ids = each(text)["input_ids"]
         assert each.pad_token_id not in ids
         assert each.unk_token_id not in ids
+
+
+# ------------------------------------------------------------------------------------------ sub-words
+
+
+def train_subwords(vocab_size: int = 8000) -> PreTrainedTokenizerFast:
+    return train_tokenizer(SPELLED, rules="unicode", vocabulary="subwords", vocab_size=vocab_size)
+
+
+def test_subwords_spell_words_and_never_reach_beyond_one() -> None:
+    tokenizer = train_subwords()
+    encoding = tokenizer("Unplayed! [PAD]☃")
+    assert encoding.tokens() == ["un", "playe", "d", "!", "[", "p", "a", "d", "]", "☃"]
+    assert encoding.word_ids() == [0, 0, 0, 1, 2, 3, 3, 3, 4, 5]
+    assert [place for place, id_ in enumerate(encoding["input_ids"]) if id_ == tokenizer.unk_token_id] == [3, 4, 8, 9]
+    assert tokenizer.convert_ids_to_tokens([0, 1]) == ["[PAD]", "[UNK]"]
+    assert tokenizer.pad_token_id not in encoding["input_ids"]
+
+
+def test_the_number_of_subwords_has_a_limit() -> None:
+    assert [len(train_subwords(size)) for size in (20, 22, 8000)] == [20, 22, 24]
+    with pytest.raises(ValueError, match="vocab_size is 10"):
+        train_subwords(10)
+
+
+def test_saved_subwords_load_on_transformers_4_and_5(tmp_path: Path) -> None:
+    tokenizer, text = train_subwords(), "Unplayed [PAD]! Kindness, unspoken ☃"
+    save_tokenizer(tokenizer, tmp_path)
+    ids = tokenizer(text)["input_ids"]
+    assert AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"] == ids
+    if TRANSFORMERS_4.is_dir():
+        code = "import sys, transformers as t; print(*t.AutoTokenizer.from_pretrained(sys.argv[1]).encode(sys.argv[2]))"
+        environment = os.environ | {"PYTHONPATH": str(TRANSFORMERS_4)}
+        found = subprocess.check_output([sys.executable, "-c", code, str(tmp_path), text], env=environment)
+        assert [*map(int, found.split())] == ids
 
 
 # -------------------------------------------------------------------------------------------- offsets
@@ -158,13 +92,15 @@ def test_special_tokens_in_a_text_are_text(text: str, tmp_path: Path) -> None:
     ],
 )
 def test_rules_change_words_while_offsets_point_into_the_original(text: str, words: str, pieces: str) -> None:
-    assert normalize(text, *ALL_RULES) == words.split()
-    assert cut(text, *ALL_RULES) == pieces.split()
+    encoding = train_tokenizer([text], normalization=ALL_RULES, min_frequency=1).backend_tokenizer.encode(text)
+    assert encoding.tokens == words.split()
+    assert [text[start:end] for start, end in encoding.offsets] == pieces.split()
 
 
-def test_an_unknown_rule_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="Unknown rule user"):
-        train_tokenizer(["a"], normalization=["user"])
+@pytest.mark.parametrize("choice", [{"normalization": ["user"]}, {"rules": "german"}, {"vocabulary": "bpe"}])
+def test_an_unknown_choice_names_the_known_ones(choice: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"choose .*(html_breaks|unicode|subwords)"):
+        train_tokenizer(["a"], **choice)
 
 
 # ------------------------------------------------------------------------------ vocabulary and length
@@ -175,6 +111,12 @@ def test_vocabulary_is_words_by_frequency_then_alphabet() -> None:
     assert tokenizer.convert_ids_to_tokens(range(len(tokenizer))) == ["[PAD]", "[UNK]", "c", "a", "b"]
     assert tokenizer("a d")["input_ids"] == [3, tokenizer.unk_token_id]
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id) == (0, 1)
+
+
+@pytest.mark.parametrize(("texts", "expected"), [(499, 1), (500, 2), (4_999, 2), (5_000, 5)])
+def test_more_texts_must_contain_a_word_more_often(texts: int, expected: int) -> None:
+    tokenizer = train_tokenizer(["a b b c c c c d d d d d"] + [""] * (texts - 1))
+    assert len(tokenizer) - 2 == {1: 4, 2: 3, 5: 1}[expected]
 
 
 def test_long_texts_lose_their_last_words() -> None:
@@ -232,4 +174,5 @@ def test_the_same_texts_give_the_same_bytes(tmp_path: Path) -> None:
     save_tokenizer(build_small_tokenizer(), tmp_path / "first")
     save_tokenizer(build_small_tokenizer(), tmp_path / "second")
     save_tokenizer(AutoTokenizer.from_pretrained(tmp_path / "first"), tmp_path / "third")
+    assert len({train_subwords().backend_tokenizer.to_str() for _ in range(5)}) == 1
     assert read_files(tmp_path / "first") == read_files(tmp_path / "second") == read_files(tmp_path / "third")
