@@ -28,11 +28,12 @@ class LstmAttnPipeline(TextClassificationPipeline):
         if return_attention:
             # No tensors: the pipeline puts them beside the padded tensors of a batch as they are.
             encoded["offsets"] = encoded.encodings[0].offsets
+            encoded["word_ids"] = encoded.encodings[0].word_ids
             encoded["text"] = inputs["text"] if isinstance(inputs, dict) else inputs
         return encoded
 
     def _forward(self, model_inputs: Any) -> dict[str, Any]:
-        beside = {name: model_inputs.pop(name) for name in ("offsets", "text") if name in model_inputs}
+        beside = {name: model_inputs.pop(name) for name in ("offsets", "word_ids", "text") if name in model_inputs}
         outputs = super()._forward({**model_inputs, "output_attentions": True} if beside else model_inputs)
         return {**outputs, **model_inputs, **beside}
 
@@ -42,11 +43,14 @@ class LstmAttnPipeline(TextClassificationPipeline):
             return result
         is_word = model_outputs["attention_mask"][0].bool()  # (seq_len,), without padding
         weights = model_outputs["attentions"][0][is_word].tolist()
-        tokens = zip(model_outputs["offsets"], weights, strict=True)
-        words = [
-            {"word": model_outputs["text"][start:end], "start": start, "end": end, "weight": weight}
-            for (start, end), weight in islice(tokens, self.model.config.max_position_embeddings)
-        ]
+        tokens = zip(model_outputs["word_ids"], model_outputs["offsets"], weights, strict=True)
+        words: list[dict[str, Any]] = []
+        previous = None
+        for word_id, (start, end), weight in islice(tokens, self.model.config.max_position_embeddings):
+            if words and word_id == previous and start <= words[-1]["end"]:  # the next piece of a word
+                start, weight = words[-1]["start"], words.pop()["weight"] + weight
+            words.append({"word": model_outputs["text"][start:end], "start": start, "end": end, "weight": weight})
+            previous = word_id
         for entry in result if isinstance(result, list) else [result]:
             entry["words"] = words
         return result

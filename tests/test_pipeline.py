@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from transformers import TextClassificationPipeline, pipeline
 
+from hf_lstm_attn.explanation import explain
 from hf_lstm_attn.pipeline_lstm_attn import LstmAttnPipeline
+from hf_lstm_attn.tokenization import train_tokenizer
 
 WORDS = {  # of a text, unknown ones as they are written
     "A fine film, truly  fine!": ["A", "fine", "film", ",", "truly", "fine", "!"],
@@ -37,6 +39,17 @@ def test_every_class_bears_the_words(classifier: LstmAttnPipeline) -> None:
     first, second = classifier("a dull film", return_attention=True, top_k=None)
     assert first["score"] >= second["score"]
     assert first["words"] == second["words"] != []
+
+
+def test_pieces_of_a_word_are_one_entry(classifier: LstmAttnPipeline) -> None:
+    texts, text = ["fine finely unfine refined"], "Unfine ,finely so, fine"
+    classifier.tokenizer = train_tokenizer(texts, vocabulary="subwords", vocab_size=12)
+    (result,) = classifier([text], return_attention=True)
+    assert [word["word"] for word in result["words"]] == ["Unfine", ",", "finely", "so", ",", "fine"]
+    assert sum(word["weight"] for word in result["words"]) == pytest.approx(1, abs=1e-5)
+    for word, explained in zip(result["words"], explain(classifier, text, method="attention").words, strict=True):
+        assert (word["start"], word["end"]) == (explained.start, explained.end)
+        assert word["weight"] == pytest.approx(explained.score, abs=1e-6)
 
 
 def test_words_beyond_the_models_limit_are_not_read(classifier: LstmAttnPipeline) -> None:
