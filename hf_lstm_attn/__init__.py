@@ -13,9 +13,6 @@ __version__ = version("hf_lstm_attn")
 if Path(sys.argv[0]).stem != "hf-lstm-attn":
     from .configuration_lstm_attn import LstmAttnConfig as LstmAttnConfig
     from .data import load_data as load_data
-    from .data import load_imdb as load_imdb
-    from .data import load_sample as load_sample
-    from .data import load_tweets as load_tweets
     from .distillation import soft_labels as soft_labels
     from .explanation import Explanation as Explanation
     from .explanation import explain as explain
@@ -27,6 +24,9 @@ if Path(sys.argv[0]).stem != "hf-lstm-attn":
     from .metrics import ClassificationMetric as ClassificationMetric
     from .modeling_lstm_attn import LstmAttnForSequenceClassification as LstmAttnForSequenceClassification
     from .modeling_lstm_attn import LstmAttnModel as LstmAttnModel
+    from .named_data import load_imdb as load_imdb
+    from .named_data import load_sample as load_sample
+    from .named_data import load_tweets as load_tweets
     from .pipeline_lstm_attn import LstmAttnPipeline as LstmAttnPipeline
     from .pretraining import pretrain as pretrain
     from .recipes import RECIPES as RECIPES

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import difflib
-import gc
 import itertools
 import json
 import logging
 import os
-import platform
 import re
 import shlex
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from . import __version__, hub
 from .attribution import METHODS
-from .data import DATASETS
+from .named_data import DATASETS
 from .recipes import RECIPES
+from .startup import IS_FIRST, prepare
 
 FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain")
 DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
-# What libraries read when they are imported; long waits of OpenMP's threads slow training where others take a core.
-SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
-OPTIONAL = ("accelerate", "jinja2", "peft", "scipy", "sklearn", "torchao")  # packages that labelling a text can spare
-TESTED = {"torch": "2.13.", "transformers": "5.23."}  # those with which `import_quickly` leaves out more
-IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
 logger = logging.getLogger("hf_lstm_attn")
 
 
@@ -82,7 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
         fields = sections["fields"] if name in TRAINING else None
         command = commands.add_parser(name, help=help, description=help, epilog=fields, allow_abbrev=False)
         command.add_argument("--debug", action="store_true", help="show where an error comes from")
-        for line in re.sub(r" +@(\w+)\n", lambda match: sections[match[1]], sections[name]).splitlines():
+        section = sections[name]
+        while (expanded := re.sub(r" +@(\w+)\n", lambda match: sections[match[1]], section)) != section:
+            section = expanded
+        for line in section.splitlines():
             _add_option(command, *re.split(" {2,}", line.strip() + "  ")[:2])
     return parser
 
@@ -153,8 +146,9 @@ def check(options: argparse.Namespace) -> None:
         if not is_free and any(path.name != hub.COMMAND_FILE for path in Path(options.output_dir).glob("*")):
             ways = "--resume_from_checkpoint true goes on, --overwrite_output_dir trains anew"
             raise ValueError(f"{options.output_dir} is not empty: {ways}, or choose another --output_dir.")
-    if options.command == "explain" and not (options.output or ".png").endswith((".png", ".html")):
-        raise ValueError(f"{options.output} is neither a page (.html) nor a picture (.png).")
+    endings = {"explain": (".png", ".html"), "evaluate": (".png", ".json")}.get(options.command)
+    if endings and options.output and not options.output.endswith(endings):
+        raise ValueError(f"{options.output} must end in {' or '.join(endings)}.")
     if options.command == "predict":
         if bool(options.input) != bool(options.output) or (options.input and options.text):
             raise ValueError("Pass texts, or --input and --output, or lines on standard input.")
@@ -179,81 +173,42 @@ def _list_labels(given: dict[str, Any]) -> list[str]:
     return []
 
 
-def prepare(options: argparse.Namespace) -> None:
-    """Settings that libraries read when they are imported, and a place for what they log."""
-    if not options.debug:
-        settings = f"{SETTINGS} HF_DATASETS_DISABLE_PROGRESS_BARS={int(not sys.stderr.isatty())}"
-        os.environ |= dict(pair.split("=") for pair in settings.split()) | os.environ
-        warnings.simplefilter("ignore")
-    logging.basicConfig(format="%(message)s", level=logging.ERROR)
-    logger.setLevel(logging.INFO if IS_FIRST else logging.ERROR)
-    if options.command in (*TRAINING, "predict"):
-        keep_freed_memory()
-    if options.command == "predict" and not options.input and "transformers" not in sys.modules:
-        import_quickly()
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory for the next step instead of returning it to the system.
-
-    An LSTM's states over long texts are large tensors, which it otherwise maps and unmaps in every step; the page
-    faults took up to half of the time of training on a CPU. The process then holds its peak memory until it ends.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        for parameter, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
-            ctypes.CDLL(None).mallopt(parameter, value)
-
-
-def import_quickly() -> None:
-    """Import the model in half of the time, without what labelling a text can spare: optional packages, torch's
-    compiler, computing on several machines. They stay away from this process."""
-    gc.disable()  # imports leave little garbage, and much to look through
-    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]
-    import torch
-
-    if all(version(name).startswith(number) for name, number in TESTED.items()):
-        compiler: Any = ModuleType("torch._dynamo")
-        compiler.disable = compiler.allow_in_graph = compiler.assume_constant_result = _leave
-        sys.modules["torch._dynamo"] = torch._dynamo = compiler
-        torch.distributed.is_available = lambda: False
-        torch.nn.Embedding.reset_parameters = lambda self: None  # type: ignore[method-assign]  # its weights are read
-        from transformers.utils import import_utils
-
-        scan = import_utils.define_import_structure  # it reads 1,700 files twice, for a file and for its folder
-        import_utils.define_import_structure = lambda path, prefix=None: scan(Path(path).parent, prefix)
-    from . import inference  # noqa: F401
-
-    for name in OPTIONAL:
-        del sys.modules[name]
-    gc.enable()
-
-
-def _leave(function: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """A decorator, with or without arguments, that leaves a function as it is."""
-    return function if callable(function) else _leave
-
-
 def predict(options: argparse.Namespace) -> None:
     """Labels of texts: JSON lines, or lines for a reader where the output is a terminal."""
-    from .inference import load_classifier, predict, predict_file
+    from .inference import gives_several_labels, load_classifier, predict, predict_file
 
     if options.model is None:
         logger.info("By the built-in model imdb, for film reviews; choose another with --model.")
     classifier = load_classifier(options.model or "imdb", calibrated=options.calibrated)
     if options.input:
-        choices = {name: vars(options)[name] for name in ("text_column", "delimiter", "all_scores")}
-        counts = predict_file(classifier, options.input, options.output, **choices)
+        names = ("text_column", "all_scores", "threshold", "label_delimiter", "spreadsheet_safe")
+        choices = {name: vars(options)[name] for name in names if vars(options)[name] is not None}
+        counts = predict_file(classifier, options.input, options.output, **choices, **describe_files(options))
         logger.info(f"Wrote {counts['rows']:,} rows to {options.output}; {counts['without_text']:,} have no text.")
+        if counts["rows"] == counts["without_text"]:
+            raise ValueError(f"No row of {options.input} has a text that can be read.")
         return
     given = (os.fsencode(text).decode("utf-8", "replace") for text in options.text)
     texts, again = itertools.tee(given if options.text else map(str.rstrip, sys.stdin))
+    lowest = options.threshold if gives_several_labels(classifier.model.config) else None
     for text, scores in zip(texts, predict(classifier, again), strict=True):
-        shown = list(scores.items())[: None if options.all_scores else 1]
+        best = next(iter(scores))
+        labels = [best] if lowest is None else [name for name, score in scores.items() if score >= lowest]
         if sys.stdout.isatty():
-            print("  ".join(f"{name} {score:.4f}" for name, score in shown), text, sep="  ")
+            shown = scores if options.all_scores else labels
+            print("  ".join(f"{name} {scores[name]:.4f}" for name in shown), text, sep="  ")
         else:
-            row = {"text": text, "label": shown[0][0], "score": shown[0][1]}
+            row = {"text": text, "label": options.label_delimiter.join(labels), "score": scores[best]}
             print(json.dumps(row | ({"scores": scores} if options.all_scores else {}), ensure_ascii=False))
+
+
+def describe_files(options: argparse.Namespace) -> dict[str, Any]:
+    """How files are read, as arguments of `load_data` and `predict_file`; only what was said."""
+    given = {name: vars(options)[name] for name in ("format", "delimiter", "columns", "encoding", "quoting")}
+    if given["columns"]:
+        given["columns"] = [name for words in given["columns"] for name in words.split(",") if name]
+    given["header"] = False if options.no_header else None
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def explain(options: argparse.Namespace) -> None:

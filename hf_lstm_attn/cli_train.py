@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-import os
 import shutil
 import sys
 from argparse import Namespace
@@ -13,17 +12,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sklearn.metrics import classification_report, confusion_matrix
 from transformers import AutoTokenizer, HfArgumentParser, set_seed
 
-from . import faithfulness, hub, model_card, pretraining, results
+from . import faithfulness, hub, model_card, plots, pretraining, results
+from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
-from .data import DATASETS, fingerprint, load_data
+from .data import fingerprint, load_data
 from .distillation import soft_labels
-from .encoding import match_labels
-from .inference import BUILT_IN, built_in, load_classifier, predict_logits
-from .metrics import METRICS, compute_metrics
+from .encoding import encode, list_names, match_labels
+from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
+from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .named_data import DATASETS
 from .recipes import RECIPES
+from .startup import IS_FIRST
 from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
@@ -40,8 +44,8 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
     args = parse_fields(options, extra, {**RECIPES[options.recipe].training, "recipe": options.recipe})
     splits = load_splits(arguments)
     set_seed(args.seed)
-    model, tokenizer = build_model(options, splits["train"], args.seed)
-    match_labels(model, splits["train"].features["label"].names)  # soft labels would not tell the trainer
+    model, tokenizer = build_model(options, splits["train"], args)
+    match_labels(model, splits["train"].features["label"])  # soft labels would not tell the trainer
     rows, origin = splits["train"], pick(options, "model_name_or_path", "teachers")
     if options.teachers:
         unlabelled = splits["unsupervised"]["text"] if "unsupervised" in splits else ()
@@ -68,7 +72,7 @@ def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     arguments = describe_data(options)
     splits = load_splits(arguments)
     texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
-    tokenizer = build_tokenizer(options, texts)
+    tokenizer = build_tokenizer(options, texts, args.language)
     begin(options, arguments)
     result = pretraining.pretrain(
         texts,
@@ -85,17 +89,29 @@ def pretrain(options: Namespace, extra: Sequence[str]) -> None:
 
 
 def evaluate(options: Namespace, extra: Sequence[str]) -> None:
-    """Figures of a split."""
+    """Figures of a split, with intervals, and of always answering the most frequent class."""
     rows, _ = load_rows(options)
     classifier = load_classifier(options.run)
-    names, own = rows.features["label"].names, classifier.model.config.label2id
-    if unknown := set(names) - set(own):
-        raise ValueError(f"The model has no label {', '.join(sorted(unknown))}, only {', '.join(own)}.")
-    logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"])
-    metrics = compute_metrics(logits, [own[names[label]] for label in rows["label"]])
-    print_table({f"{options.split}, {len(rows):,} rows": metrics}, *metrics)
-    if options.output:
-        Path(options.output).write_text(json.dumps({"rows": len(rows), **metrics}) + "\n", encoding="utf-8")
+    names = list_labels(classifier.model.config)
+    labels = np.array(encode(rows, classifier.tokenizer, classifier.model.config)["labels"][:])
+    logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"][:])
+    predictions, metrics = decide(logits, labels), compute_metrics(logits, labels)
+    print(
+        classification_report(
+            labels, predictions, labels=range(len(names)), target_names=names, digits=4, zero_division=0
+        )
+    )
+    low, high = compute_intervals(predictions, labels, len(names))
+    majority = np.zeros_like(labels) if labels.ndim == 2 else np.full_like(labels, np.bincount(labels).argmax())
+    table = {f"{len(rows):,} rows": metrics, "95 %: from": low, "95 %: to": high}
+    print_table(table | {"most frequent class": compute_scores(majority, labels, len(names))}, *metrics)
+    if absent := [name for name, number in zip(names, count_labels(labels, len(names)), strict=True) if not number]:
+        print(f"No row has the label {', '.join(absent)}: it counts as 0 in the means over labels.")
+    if options.output and options.output.endswith(".png"):
+        confusion = confusion_matrix(labels, predictions, labels=range(len(names)))
+        plots.save_figure(plots.plot_confusion(confusion, names, title=Path(options.run).name), options.output)
+    elif options.output:
+        results.save_json({"rows": len(rows), **metrics, "low": low, "high": high}, Path(options.output))
 
 
 def audit(options: Namespace, extra: Sequence[str]) -> None:
@@ -117,7 +133,7 @@ def print_table(rows: Mapping[str, Mapping[str, float]], *columns: str) -> None:
     width = max(map(len, rows))
     print(" " * width, *(f"{name:>17}" for name in columns))
     for name, row in rows.items():
-        print(f"{name:{width}}", *(f"{row.get(column, float('nan')):17.4f}" for column in columns))
+        print(f"{name:{width}}", *(f"{row[column]:17.4f}" if column in row else " " * 17 for column in columns))
 
 
 # ------------------------------------------------------------------------------------------------- settings and model
@@ -149,18 +165,20 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
     return args
 
 
-def build_tokenizer(options: Namespace, texts: Sequence[str]) -> Any:
-    """A tokenizer of these texts: by the options, else the recipe, else as suits the data set."""
+def build_tokenizer(options: Namespace, texts: Sequence[str], language: str) -> Any:
+    """A tokenizer of these texts: by the options, else the recipe, else as suits language and data set."""
     data, length = DATASETS.get(options.dataset), options.max_position_embeddings
     choices: dict[str, Any] = {"normalization": data.normalization} if data else {}
-    choices |= RECIPES[getattr(options, "recipe", "default")].tokenizer | pick(options, "min_frequency")
+    choices |= {"rules": "english" if language == "en" else "unicode"}
+    choices |= RECIPES[getattr(options, "recipe", "default")].tokenizer
+    choices |= pick(options, "rules", "vocabulary", "min_frequency")
     return train_tokenizer(texts, **choices, **({"max_length": length} if length else {}))
 
 
-def build_model(options: Namespace, rows: Any, seed: int) -> tuple[Any, Any]:
+def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     """A classifier for these rows and its tokenizer: anew, or from another model."""
     recipe, start = RECIPES[options.recipe], options.model_name_or_path
-    fields = {**recipe.model, "num_labels": rows.features["label"].num_classes}
+    fields = {**recipe.model, "num_labels": len(list_names(rows.features["label"]))}
     if start is not None:
         start = built_in(start) if start in BUILT_IN else start
         is_encoder = (Path(start) / "pretraining.json").is_file()  # with sizes, but without pooling and dropout
@@ -169,18 +187,18 @@ def build_model(options: Namespace, rows: Any, seed: int) -> tuple[Any, Any]:
         if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
             raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
         return model, AutoTokenizer.from_pretrained(start, trust_remote_code=False)
-    tokenizer = build_tokenizer(options, rows["text"])
+    tokenizer = build_tokenizer(options, rows["text"], args.language)
     model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer), **{**fields, **pick(options, *SIZES)}))
     vectors = options.word_vectors or recipe.word_vectors or "none"
     if vectors != "none" and not options.resume_from_checkpoint:
-        initialize_embeddings(model, vectors, rows["text"], tokenizer, seed=seed)
+        initialize_embeddings(model, vectors, rows["text"], tokenizer, seed=args.seed)
     return model, tokenizer
 
 
 def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
     """Make the run's folder, without the checkpoints of another run, and keep in it how it was begun."""
     folder = Path(options.output_dir)
-    if options.resume_from_checkpoint or os.environ.get("RANK", "0") != "0":
+    if options.resume_from_checkpoint or not IS_FIRST:
         return
     for path in folder.glob("checkpoint-*"):
         shutil.rmtree(path)
@@ -197,7 +215,9 @@ def describe_data(options: Namespace) -> dict[str, Any]:
     described = {"name": options.dataset, "source": files or options.data, **pick(options, "limit", "fractions")}
     if options.dataset:
         return {**described, "synthetic": DATASETS[options.dataset].synthetic}
-    return described | pick(options, "text_column", "label_column", "config_name", "delimiter")
+    names = ("text_column", "label_column", "config_name", "label_delimiter", "positive_label")
+    drop = {"drop_duplicates": True} if options.drop_duplicates else {}
+    return described | pick(options, *names) | drop | describe_files(options)
 
 
 def name_files(value: Any) -> Any:
@@ -217,7 +237,7 @@ def load_splits(described: Mapping[str, Any]) -> Any:
         splits = DATASETS[name].load(source, **given)
     else:
         shares = zip(("validation_fraction", "test_fraction"), given.pop("fractions", [])[1:], strict=False)
-        given |= {"label_column": None} if given.get("label_column") == "none" else {}
+        given |= {"label_column": None} if given.get("label_column") == ["none"] else {}
         splits = load_data(source, **given, **dict(shares))
     for split, rows in splits.items() if limit else ():
         splits[split] = rows.shuffle(seed=42).select(range(min(limit, len(rows))))
@@ -225,20 +245,22 @@ def load_splits(described: Mapping[str, Any]) -> Any:
 
 
 def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:
-    """The split to score, of the data that is named or of the run's own; in the latter case the run's results too."""
+    """The rows to score, of the data that is named or of the run's own; in the latter case the run's results too."""
     folder = built_in(options.run) if options.run in BUILT_IN else Path(options.run)
     record = results.load_results(folder) if (folder / results.RESULTS_FILE).is_file() else {}
     described = record.get("dataset", {}).get("arguments")
     if (folder / hub.COMMAND_FILE).is_file():  # on the machine where it was trained, with the paths of its data
         described = json.loads((folder / hub.COMMAND_FILE).read_text(encoding="utf-8"))["data"]
-    if options.dataset or options.data:
+    if options.dataset or options.data or options.test_file:
         described, record = describe_data(options), {}
+        if options.split is None and Path(options.data or "").is_file():  # all of its rows
+            described["source"] = {"test": options.data}
     if not described:
         raise ValueError(f"{options.run} does not tell which data it held out: name a data set, or pass --data.")
-    splits = load_splits({**described, **pick(options, "limit")})
-    if options.split not in splits:
-        raise ValueError(f"There is no split {options.split!r} (--split), only {', '.join(splits)}.")
-    stored = record.get("dataset", {}).get("splits", {}).get(options.split)
-    if stored and not options.limit and fingerprint(splits[options.split]) != stored["fingerprint"]:
-        logger.warning(f"These rows ({options.split}) are not those of the run: its data has changed since.")
-    return splits[options.split], record
+    splits, split = load_splits({**described, **pick(options, "limit")}), options.split or "test"
+    if split not in splits:
+        raise ValueError(f"There is no split {split!r} (--split), only {', '.join(splits)}.")
+    stored = record.get("dataset", {}).get("splits", {}).get(split)
+    if stored and not options.limit and fingerprint(splits[split]) != stored["fingerprint"]:
+        logger.warning(f"These rows ({split}) are not those of the run: its data has changed since.")
+    return splits[split], record

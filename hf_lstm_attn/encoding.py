@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, List
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.tokenization_utils_base import LARGE_INTEGER
@@ -19,19 +20,26 @@ from transformers.tokenization_utils_base import LARGE_INTEGER
 from .data import summarize_split
 from .inference import list_labels
 
+MOST_UNKNOWN, FEWEST_WORDS = 0.2, 100
 logger = logging.getLogger("hf_lstm_attn")
 
 
-def find_labels(dataset: Any) -> list[str] | None:
-    """The classes of a data set with a column `label`: a ClassLabel's own, in its order, or its strings, sorted.
+def find_labels(dataset: Any) -> ClassLabel | List | None:
+    """The classes of a data set with a column `label`: a ClassLabel, of strings sorted; a list of it where a text may
+    have several labels.
 
     Returns:
         None where the column does not name its classes: class ids, lists of probabilities, a stream, or no such column.
     """
     feature = dataset.features.get("label") if isinstance(dataset, Dataset) else None
-    if isinstance(feature, ClassLabel):
-        return list(feature.names)
-    return sorted(dataset.unique("label")) if is_text(feature) else None
+    if list_names(feature):
+        return feature
+    return ClassLabel(names=sorted(dataset.unique("label"))) if is_text(feature) else None
+
+
+def list_names(feature: Any) -> list[str]:
+    """The names of a ClassLabel, or of a list of it; none for any other feature."""
+    return list(getattr(getattr(feature, "feature", feature), "names", None) or [])
 
 
 def is_text(feature: Any) -> bool:
@@ -39,11 +47,14 @@ def is_text(feature: Any) -> bool:
     return getattr(feature, "dtype", None) in ("string", "large_string")
 
 
-def match_labels(model: PreTrainedModel, names: Sequence[str] | None) -> None:
+def match_labels(model: PreTrainedModel, feature: ClassLabel | List | None) -> None:
     """Give the model the data's classes. Where its own differ, it starts with a new head and no temperature."""
     config = model.config
-    own = list_labels(config)
-    if names is None or sorted(own) == sorted(names):
+    own, names = list_labels(config), list_names(feature)
+    if feature is None:
+        return
+    config.problem_type = "multi_label_classification" if isinstance(feature, List) else config.problem_type
+    if sorted(own) == sorted(names):
         return
     is_generic = own == [f"LABEL_{index}" for index in range(len(own))]
     if not is_generic or len(own) != len(names):
@@ -59,10 +70,10 @@ def match_labels(model: PreTrainedModel, names: Sequence[str] | None) -> None:
 
 
 def match_model(
-    model: PreTrainedModel, names: Sequence[str] | None, tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel, feature: ClassLabel | List | None, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel:
     """The model with the data's classes, and with the tokenizer's length, if any, as the limit of what it reads."""
-    match_labels(model, names)
+    match_labels(model, feature)
     if model.config.max_position_embeddings is None and tokenizer.model_max_length < LARGE_INTEGER:
         model.config.max_position_embeddings = tokenizer.model_max_length
     return model
@@ -71,8 +82,9 @@ def match_model(
 def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> Any:
     """Columns text, label -> input_ids, labels; texts cut as the tokenizer says: `model_max_length`, `truncation_side`.
 
-    Labels are class names, class ids, or lists of num_labels probabilities. A data set that is tokenized already, or
-    none, comes back as it is.
+    Labels are class names, class ids, lists of a ClassLabel (a text may have
+    several), which become num_labels numbers 0. or 1., or lists of num_labels
+    probabilities. A data set that is tokenized already, or none, comes back as it is.
 
     Raises:
         ValueError: without a column `text`, or for labels that the model does not have.
@@ -87,32 +99,54 @@ def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedC
     if "text" not in columns:
         raise ValueError(f"There is no column 'text', only {', '.join(columns)}: rename one, or use load_data.")
     feature = (dataset.features or {}).get("label")
-    if isinstance(feature, ClassLabel):
-        ids = {label: config.label2id[name] for label, name in enumerate(feature.names) if name in config.label2id}
-    else:
-        ids = {**config.label2id, **{label: label for label in range(config.num_labels)}}
+    ids, is_multi = _map_labels(feature, config), bool(list_names(feature)) and isinstance(feature, List)
     if isinstance(dataset, Dataset) and "label" in columns:
-        _check_labels(dataset["label"], feature, ids, config)
+        _check_labels(dataset["label"][:], feature, ids, config)
+
+    def convert(label: Any) -> Any:
+        if not isinstance(label, list):
+            return ids[label]
+        return np.isin(range(config.num_labels), [ids[one] for one in label]).astype(float) if is_multi else label
 
     def encode_batch(rows: dict[str, list[Any]]) -> dict[str, Any]:
         texts = tokenizer(rows["text"], truncation=True, return_attention_mask=False, verbose=False)
         encoded: dict[str, Any] = {"input_ids": texts["input_ids"]}
         if "label" in columns:
-            encoded["labels"] = [label if isinstance(label, list) else ids[label] for label in rows["label"]]
+            encoded["labels"] = [convert(label) for label in rows["label"]]
         return encoded
 
     choices: Any = {"keep_in_memory": True, "load_from_cache_file": False} if isinstance(dataset, Dataset) else {}
     return dataset.map(encode_batch, batched=True, remove_columns=columns, **choices)
 
 
+def warn_of_unknown_words(rows: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Say what helps where a vocabulary is too small for the texts."""
+    if not isinstance(rows, Dataset) or tokenizer.unk_token_id is None:
+        return
+    ids = np.concatenate([np.zeros(0), *rows["input_ids"]])
+    share = float((ids == tokenizer.unk_token_id).mean()) if len(ids) else 0.0
+    if share > MOST_UNKNOWN or len(tokenizer) < FEWEST_WORDS:
+        problem = f"The vocabulary has {len(tokenizer):,} entries, and {share:.0%} of validation's words are not in it"
+        helps = "more texts, sub-words (--vocabulary subwords), a lower --min_frequency, or the right --language"
+        logger.warning(f"{problem}: the model can hardly tell such texts apart. What helps: {helps}.")
+
+
+def _map_labels(feature: Any, config: PretrainedConfig) -> dict[Any, int]:
+    """Label as stored -> class id. Where class names are numbers, a number is a name and never a position."""
+    if names := list_names(feature):
+        return {label: config.label2id[name] for label, name in enumerate(names) if name in config.label2id}
+    numbers = {int(name): label for name, label in config.label2id.items() if re.fullmatch(r"-?\d+", name)}
+    return {**config.label2id, **(numbers or {label: label for label in range(config.num_labels)})}
+
+
 def _check_labels(labels: Sequence[Any], feature: Any, ids: Mapping[Any, int], config: PretrainedConfig) -> None:
     """Raises ValueError, with counts, for labels that are none of the model's."""
+    names = dict(enumerate(list_names(feature)))
     if len(labels) and isinstance(labels[0], list):
-        if any(len(row) != config.num_labels for row in labels):
+        if not names and any(len(row) != config.num_labels for row in labels):
             raise ValueError(f"Labels that are lists must have {config.num_labels} numbers, one for each class.")
-        return
+        labels = [label for row in labels for label in row if names]
     unknown = Counter(label for label in labels if label not in ids)
-    names = dict(enumerate(getattr(feature, "names", [])))
     found = [f"{names.get(label, label)!r} ({rows:,} rows)" for label, rows in unknown.most_common(5)]
     if found:
         raise ValueError(f"Unknown label {', '.join(found)}: the model's classes are {', '.join(list_labels(config))}.")
@@ -124,7 +158,8 @@ def describe_split(dataset: Any, labels: Sequence[str]) -> dict[str, Any]:
         return {}
     if is_text(dataset.features.get("label")):
         dataset = dataset.cast_column("label", ClassLabel(names=list(labels)))
-    if "text" in dataset.column_names and hasattr(dataset.features.get("label"), "dtype"):
+    feature = dataset.features.get("label")
+    if "text" in dataset.column_names and (list_names(feature) or hasattr(feature, "dtype")):
         return summarize_split(dataset)
     columns = [json.dumps([name, dataset[name][:]]) for name in sorted(dataset.column_names)]  # tokens, soft labels
     return {"rows": len(dataset), "fingerprint": hashlib.sha256("".join(columns).encode()).hexdigest()}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from transformers import (
     AutoConfig,
@@ -20,8 +20,11 @@ from transformers import (
 )
 
 from .configuration_lstm_attn import LstmAttnConfig
+from .data import check_columns
 from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
 from .pipeline_lstm_attn import LstmAttnPipeline
+from .reading import FileOptions, read_file, read_leniently
+from .splits import as_list
 
 AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
@@ -29,8 +32,6 @@ AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceC
 
 BUILT_IN = ("imdb", "tweets")
 CHUNK = 2_048  # texts held in memory, and sorted by length to waste little on padding
-FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".parquet": "parquet"}  # as `datasets` calls them
-WRITING: dict[str, dict[str, Any]] = {".tsv": {"sep": "\t"}, ".jsonl": {"force_ascii": False, "double_precision": 15}}
 
 
 def built_in(name: str) -> Path:
@@ -47,6 +48,11 @@ def built_in(name: str) -> Path:
 def list_labels(config: Any) -> list[str]:
     """The model's classes in the order of its logits."""
     return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def gives_several_labels(config: Any) -> bool:
+    """Whether each label is scored by itself, instead of against the others."""
+    return config.problem_type == "multi_label_classification" or config.num_labels == 1
 
 
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
@@ -105,7 +111,7 @@ def predict(classifier: Any, texts: Iterable[str], *, batch_size: int = 64) -> I
     """
     model, texts = classifier.model, iter(texts)
     labels = list_labels(model.config)
-    is_multi = model.config.problem_type == "multi_label_classification" or len(labels) == 1
+    is_multi = gives_several_labels(model.config)
     while chunk := list(islice(texts, CHUNK)):
         logits = torch.from_numpy(predict_logits(model, classifier.tokenizer, chunk, batch_size=batch_size)).double()
         for row in (logits.sigmoid() if is_multi else logits.softmax(dim=-1)).tolist():
@@ -113,74 +119,103 @@ def predict(classifier: Any, texts: Iterable[str], *, batch_size: int = 64) -> I
 
 
 def predict_file(
-    classifier: Any, path: Any, output: Any, *, text_column: str = "text", delimiter: str = "", all_scores: bool = False
+    classifier: Any,
+    path: Any,
+    output: Any,
+    *,
+    text_column: str | Sequence[str] = "text",
+    all_scores: bool = False,
+    threshold: float = 0.5,
+    label_delimiter: str = ",",
+    spreadsheet_safe: bool = False,
+    **file_options: Any,
 ) -> dict[str, int]:
     """Label every row of a file, a chunk at a time. Rows and columns keep their order; new columns follow.
 
     They are `label`, `score`, with `all_scores` a `score_LABEL` per class, and `note`, which says why a row has no
-    label; all are called `predicted_...` if the file has a column of such a name. Values of CSV and TSV files stay the
-    strings that they are. The output takes its name when it is whole.
+    label: it has no text, or cannot be read. All are called `predicted_...` if the file has a column of such a name.
+    Values of tables stay the strings that they are. The output takes its name when it is whole.
 
     Args:
-        path: A .csv, .tsv, .jsonl or .parquet file, or any other for a text per line, whose column is
-            "text".
-        output: The .csv, .tsv, .jsonl or .parquet file to write.
-        delimiter: Of the fields in a .csv or .tsv file; by default a comma, or a tab.
+        path: A file as `load_data` takes it; of a .txt file every line is a text, in the column "text".
+        output: The .csv, .tsv, .jsonl, .parquet or .arrow file to write.
+        text_column: Several are joined by a space.
+        threshold: In a multi-label task, the lowest score of a label that is given.
+        label_delimiter: Between the labels that are given, then.
+        spreadsheet_safe: Whether to put an apostrophe before what a spreadsheet would run as a formula.
+        file_options: `format`, `delimiter`, `header`, `columns`, `encoding`, `quoting`, see `reading.FileOptions`.
 
     Returns:
-        {"rows": all rows, "without_text": those among them that have no text}
+        {"rows": all rows, "without_text": those among them that have no text or cannot be read}
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: for a file that cannot be read or has no such column, or an output of another format.
     """
-    output = Path(output)
-    if output.suffix not in FORMATS:
-        raise ValueError(f"{output.name} has no format that is known; its name must end in {', '.join(FORMATS)}.")
+    output, options, wanted = Path(output), FileOptions(**file_options), as_list(text_column)
+    if output.suffix not in WRITERS:
+        raise ValueError(f"{output.name} has no format that is known; its name must end in {', '.join(WRITERS)}.")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
     with TemporaryDirectory(suffix=".part", prefix=output.name, dir=output.parent) as folder:
-        rows = _open_rows(Path(path), folder, delimiter)
-        if text_column not in rows.column_names:
-            raise ValueError(f"{path} has the columns {rows.column_names}; choose one of them with text_column.")
-        rows = _label_rows(classifier, rows, text_column, all_scores)
+        problems: dict[int, str] = {}
+        try:
+            rows, _ = read_file(path, options, folder)
+        except ValueError as error:
+            rows, problems = read_leniently(path, options)
+            if not problems:
+                raise error from None
+        check_columns(Path(path).name, rows, "text_column", wanted)
+        prefix = "predicted_" if {"label", "score", "note"} & {*rows.column_names} else ""
+
+        def label(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
+            texts = [" ".join(str(part) for part in row if part) for row in zip(*map(batch.get, wanted), strict=True)]
+            columns = _label_texts(classifier, texts, all_scores, threshold, label_delimiter)
+            columns["note"] = [problems.get(row, note) for row, note in zip(numbers, columns["note"], strict=True)]
+            return {prefix + name: column for name, column in columns.items()}
+
+        choices: Any = {"with_indices": True, "batched": True, "batch_size": CHUNK, "new_fingerprint": "labelled"}
+        rows = rows.map(label, desc="predicting", **choices)
+        if spreadsheet_safe:
+            rows = rows.map(lambda row: {name: _quote_formula(value) for name, value in row.items()})
         part = Path(folder) / output.name
-        getattr(rows, f"to_{FORMATS[output.suffix]}")(part, **WRITING.get(output.suffix, {}))
+        WRITERS[output.suffix](rows, part)
         part.replace(output)
-        return {"rows": len(rows), "without_text": sum(map(bool, rows[rows.column_names[-1]]))}
+        return {"rows": len(rows), "without_text": sum(map(bool, rows[f"{prefix}note"]))}
 
 
-def _open_rows(path: Path, folder: str, delimiter: str) -> Any:
-    """The rows of a file as a Dataset, which lies in the folder."""
-    import datasets
-    from pandas import errors, read_csv
+def _label_texts(
+    classifier: Any, texts: list[str], all_scores: bool, threshold: float, label_delimiter: str
+) -> dict[str, list[Any]]:
+    """The new columns of `predict_file` for some rows."""
+    names, is_multi = list_labels(classifier.model.config), gives_several_labels(classifier.model.config)
+    found = predict(classifier, (text for text in texts if text.strip()))
+    scores = [next(found) if text.strip() else {} for text in texts]
+    given = [
+        [name for name, score in row.items() if score >= threshold] if is_multi else list(row)[:1] for row in scores
+    ]
+    return {
+        "label": [label_delimiter.join(labels) for labels in given],
+        "score": [max(row.values(), default=float("nan")) for row in scores],
+        **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names if all_scores},
+        "note": ["" if row else "no text" for row in scores],
+    }
 
-    suffix, options = path.suffix.lower(), dict[str, Any]()
-    builder, separator = FORMATS.get(suffix, "text"), delimiter or ("\t" if suffix == ".tsv" else ",")
-    try:
-        if builder == "csv":  # 3 is csv.QUOTE_NONE, which data.py takes for tabs too
-            options |= {"encoding": "utf-8-sig", "sep": separator, "quoting": 3 if separator == "\t" else 0}
-            fields = dict.fromkeys(read_csv(path, nrows=0, **options).columns, datasets.Value("string"))
-            options |= {"keep_default_na": False, "skip_blank_lines": False, "index_col": False}
-            options["features"] = datasets.Features(fields)
-        with warnings.catch_warnings(action="error", category=errors.ParserWarning):  # a row with too many fields
-            return datasets.load_dataset(builder, data_files=str(path), split="train", cache_dir=folder, **options)
-    except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        raise ValueError(f"{path} cannot be read: {error.__cause__ or error}") from error
+
+def _quote_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _label_rows(classifier: Any, rows: Any, text_column: str, all_scores: bool) -> Any:
-    labels = [name for _, name in sorted(classifier.model.config.id2label.items()) if all_scores]
-    prefix = "predicted_" if {"label", "score", "note"} & {*rows.column_names} else ""
+def _write_arrow(rows: Any, path: Path) -> None:
+    table = rows.with_format("arrow")[:]
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
 
-    def label(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        texts = [text if isinstance(text, str) and text.strip() else None for text in batch[text_column]]
-        found = predict(classifier, filter(None, texts))
-        scores = [next(found) if text else {} for text in texts]
-        values: dict[str, list[Any]] = {
-            "label": [next(iter(row), "") for row in scores],
-            "score": [next(iter(row.values()), float("nan")) for row in scores],
-            **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in labels},
-            "note": ["" if row else "no text" for row in scores],
-        }
-        return {prefix + name: column for name, column in values.items()}
 
-    return rows.map(label, batched=True, batch_size=CHUNK, new_fingerprint="labelled", desc="predicting")
+WRITERS: dict[str, Callable[..., Any]] = {
+    ".csv": lambda rows, path: rows.to_csv(path),
+    ".tsv": lambda rows, path: rows.to_csv(path, sep="\t"),
+    ".jsonl": lambda rows, path: rows.to_json(path, force_ascii=False, double_precision=15),
+    ".parquet": lambda rows, path: rows.to_parquet(path),
+    ".arrow": _write_arrow,
+}

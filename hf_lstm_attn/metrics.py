@@ -21,30 +21,61 @@ METRICS = ("accuracy", "precision", "recall", "f1", "macro_recall")
 BINS = 15
 MIN_ROWS = 200  # fewer do not tell a temperature
 TEMPERATURE_BOUNDS = (0.05, 20.0)
-ClassIds = Sequence[int] | np.ndarray  # (examples,)
+Labels = Sequence[int] | np.ndarray  # (examples,) class ids; multi-label: (examples, num_labels) of 0 and 1
 
 
-def compute_scores(predictions: ClassIds, references: ClassIds, num_labels: int) -> dict[str, float]:
-    """All of `METRICS`. Macro-recall, by which SemEval-2017 task 4A ranks systems, is the mean over two classes too."""
-    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+def compute_scores(predictions: Labels, references: Labels, num_labels: int) -> dict[str, float]:
+    """All of `METRICS`. Macro-recall, by which SemEval-2017 task 4A ranks systems, is the mean over two classes too.
 
-    labels = np.arange(num_labels)
+    In a multi-label task accuracy counts texts all of whose labels are right, precision, recall and F1 are means over
+    the labels, and `micro_f1` counts all labels of all texts together.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+
+    labels, is_multi = np.arange(num_labels), np.ndim(references) == 2
     *per_class, _ = precision_recall_fscore_support(references, predictions, labels=labels, zero_division=0)
-    precision, recall, f1 = (float(row[1] if num_labels == 2 else row.mean()) for row in per_class)
+    positive = num_labels == 2 and not is_multi
+    precision, recall, f1 = (float(row[1] if positive else row.mean()) for row in per_class)
     accuracy, macro_recall = float(accuracy_score(references, predictions)), float(per_class[1].mean())
-    return {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1, "macro_recall": macro_recall}
+    scores = {"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1, "macro_recall": macro_recall}
+    if is_multi:
+        scores["micro_f1"] = float(f1_score(references, predictions, average="micro", zero_division=0))
+    return scores
 
 
-def cross_entropy(logits: np.ndarray, references: ClassIds) -> float:
+def decide(logits: np.ndarray, references: Labels) -> np.ndarray:
+    """Class ids, or in a multi-label task, as the references tell, (examples, num_labels) of 0 and 1."""
+    return (logits > 0).astype(int) if np.ndim(references) == 2 else logits.argmax(axis=-1)
+
+
+def cross_entropy(logits: np.ndarray, references: Labels) -> float:
     """Mean negative log-probability (nats) of the true class; logits are (examples, num_labels)."""
+    if np.ndim(references) == 2:  # of each label by itself
+        return float(np.logaddexp(0, np.where(references, -1, 1) * logits).mean())
     log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     return float(-log_probabilities[np.arange(len(log_probabilities)), np.asarray(references)].mean())
 
 
-def compute_metrics(logits: np.ndarray, references: ClassIds) -> dict[str, float]:
+def compute_metrics(logits: np.ndarray, references: Labels) -> dict[str, float]:
     """Loss and all of `METRICS`; logits are (examples, num_labels)."""
-    scores = compute_scores(np.argmax(logits, axis=-1), references, np.shape(logits)[-1])
+    scores = compute_scores(decide(logits, references), references, np.shape(logits)[-1])
     return {"loss": cross_entropy(logits, references), **scores}
+
+
+def count_labels(references: Labels, num_labels: int) -> np.ndarray:
+    """(num_labels,) examples of each label."""
+    return np.sum(references, axis=0) if np.ndim(references) == 2 else np.bincount(references, minlength=num_labels)
+
+
+def compute_intervals(
+    predictions: np.ndarray, references: np.ndarray, num_labels: int, *, seed: int = 42, resamples: int = 500
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The ends of the 95 % percentile bootstrap interval, over examples, of every figure of `compute_scores`."""
+    generator = np.random.default_rng(seed)
+    draws = (generator.integers(len(references), size=len(references)) for _ in range(resamples))
+    rows = [compute_scores(predictions[draw], references[draw], num_labels) for draw in draws]
+    ends = {name: np.quantile([row[name] for row in rows], [0.025, 0.975]).tolist() for name in rows[0]}
+    return {name: low for name, (low, _) in ends.items()}, {name: high for name, (_, high) in ends.items()}
 
 
 class ClassificationMetric(evaluate.Metric):
@@ -62,7 +93,7 @@ class ClassificationMetric(evaluate.Metric):
         features = datasets.Features(dict.fromkeys(("predictions", "references"), datasets.Value("int64")))
         return evaluate.MetricInfo(description=__doc__ or "", citation="", features=features)
 
-    def _compute(self, predictions: ClassIds, references: ClassIds) -> dict[str, float]:
+    def _compute(self, predictions: Labels, references: Labels) -> dict[str, float]:
         return compute_scores(predictions, references, self.num_labels)
 
 

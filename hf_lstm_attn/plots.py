@@ -23,13 +23,15 @@ SIGNED = colors.LinearSegmentedColormap.from_list("signed", [VERMILION, "white",
 UNSIGNED = colors.LinearSegmentedColormap.from_list("unsigned", ["white", GREEN])
 MAX_CLASSES = 25  # a confusion matrix of more classes shows those with the most errors
 MAX_WORDS = 500  # of a heatmap
-FONT = "DejaVu Sans"  # matplotlib's own: Latin, Greek, Cyrillic, Arabic, Hebrew and many signs
-LETTERS = font_manager.get_font(font_manager.findfont(FONT)).get_charmap()
-RC: Any = {**seaborn.axes_style("whitegrid"), "font.family": FONT, "text.parse_math": False}
+# matplotlib's own font; beside it, where they are installed, some that have Chinese, Japanese, Korean, Hindi or Thai.
+OTHER_FONTS = "Noto Sans CJK SC,Noto Sans CJK JP,PingFang SC,Microsoft YaHei,Malgun Gothic,Noto Sans Devanagari,Tahoma"
+FONTS = ["DejaVu Sans", *sorted({*OTHER_FONTS.split(",")} & {*font_manager.get_font_names()})]
+LETTERS = {sign for name in FONTS for sign in font_manager.get_font(font_manager.findfont(name)).get_charmap()}
+RC: Any = {**seaborn.axes_style("whitegrid"), "font.family": FONTS, "text.parse_math": False}
 
 
 def _show(text: str, longest: int = 34) -> str:
-    """A text as it can be drawn: on one line, the middle of a long one left out, signs that the font lacks by name."""
+    """A text as it can be drawn: on one line, the middle of a long one left out, signs that no font has by name."""
     shown = ""
     for sign in make_visible(" ".join(text.split())):
         names = {"So": f":{unicodedata.name(sign, '?').lower()}:", "Mn": "", "Me": "", "Cf": "", "Sk": ""}

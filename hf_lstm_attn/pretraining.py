@@ -101,7 +101,7 @@ def pretrain(
     config = config or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     if config.vocab_size < len(tokenizer):
         raise ValueError(f"config.vocab_size is {config.vocab_size}, and the tokenizer has {len(tokenizer)} tokens.")
-    streams = args.per_device_train_batch_size
+    streams: Any = args.per_device_train_batch_size
     train, test = (TextStreams(part, tokenizer, streams, args.seed) for part in (training, held_out))
     model = LanguageModel(config, streams=streams, dropout=dropout)
     if word_vectors is not None and checkpoint is None:

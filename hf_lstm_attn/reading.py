@@ -1,97 +1,278 @@
-"""Where rows come from: files, folders and the Hub by `datasets` builders, and the two raw forms that none knows."""
+"""Where rows come from: files, folders and the Hub by `datasets` builders, folders of texts, and values in memory."""
 
 from __future__ import annotations
 
-import html
+import csv
+import io
+import json
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_SENTIMENTS = {"negative": 0, "neutral": 1, "positive": 2, "-1": 0, "0": 1, "1": 2}
+FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
+FORMATS |= {".txt": "text"}
+FORMAT_NAMES = (*dict.fromkeys(FORMATS.values()), "fasttext", "file_per_class")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+DELIMITERS = ("\t", ",", ";", "|")  # of those that cut the first lines alike the first is taken
+QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
 
 
-def open_splits(
-    source: Any, config_name: str | None = None, delimiter: str | None = None, columns: Sequence = ("text", "label")
-) -> dict[str, Dataset]:
-    """The splits as they are stored; in CSV files `columns` are text: "None" is a name, and "01" is not 1."""
-    from datasets import Dataset, exceptions, load_dataset, load_dataset_builder
+@dataclass(frozen=True)
+class FileOptions:
+    """How files are read; the fields are arguments of `load_data` and `predict_file`.
+
+    Attributes:
+        format: One of `FORMAT_NAMES`; by default the one that a file's name ends in, compressed or not.
+        delimiter: Between the fields of a table; by default a tab in .tsv, else the one among tab, comma, semicolon
+            and bar that cuts the first lines into as many fields each, and the most.
+        header: Whether the first line of a table names its columns.
+        columns: Their names, instead.
+        encoding: As Python names it; by default UTF-8, or UTF-16 with a byte order mark.
+        quoting: "minimal" (quotes enclose fields) or "none" (quotes are text); by default none between tabs, where a
+            stray quote would join rows.
+
+    Raises:
+        ValueError: for an unknown format or quoting, or a table without names for its columns.
+    """
+
+    format: str | None = None
+    delimiter: str | None = None
+    header: bool = True
+    columns: Sequence[str] | None = None
+    encoding: str | None = None
+    quoting: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, known in (("format", FORMAT_NAMES), ("quoting", QUOTING)):
+            if getattr(self, name) not in (None, *known):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose among {', '.join(known)}.")
+        if not self.header and not self.columns:
+            raise ValueError("A table without a header needs names for its columns: columns (--columns).")
+
+
+def open_splits(source: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
+    """The splits of a source as they are stored, and how its files were read, in words.
+
+    Raises:
+        FileNotFoundError: if nothing is found there, on this machine or on the Hub.
+        ValueError: for what cannot be read.
+    """
+    from datasets import Dataset
 
     if isinstance(source, Mapping):
-        return {str(split): open_splits(part, None, delimiter, columns)["train"] for split, part in source.items()}
+        opened = {str(split): open_splits(part, None, options) for split, part in source.items()}
+        return {split: part["train"] for split, (part, _) in opened.items()}, next(iter(opened.values()))[1]
     if not isinstance(source, str | Path):
-        return {"train": source if isinstance(source, Dataset) else Dataset.from_pandas(source, preserve_index=False)}
-    path = Path(source).expanduser().resolve()
+        return {"train": _hold_in_memory(source)}, ""
+    path = Path(source).expanduser()
+    if path.is_file():
+        rows, how = read_file(path, options)
+        return {"train": rows}, how
+    if options.format == "file_per_class":
+        files = {file.stem: _read_text(file, options) for file in sorted(path.glob("*.txt"))}
+        pairs = [{"text": line, "label": name} for name, text in files.items() for line in text.splitlines()]
+        return {"train": Dataset.from_list(pairs)}, "a file per class"
+    if folders := _read_class_folders(path, options):
+        return folders, "a folder per class"
     if not path.exists() and not re.fullmatch(r"[\w-]+|\w[\w.-]*/[\w.-]+", str(source)):  # nor is it a Hub id
         raise FileNotFoundError(f"There is no file or folder {source}.")
-    file_kind = "csv" if delimiter else str(path.parent)  # a folder of which one file is read, by its suffix
-    place, file = (file_kind, str(path)) if path.is_file() else (str(path if path.is_dir() else source), None)
+    return _load_from_hub(path.resolve() if path.exists() else source, config_name, options)
+
+
+def _hold_in_memory(source: Any) -> Dataset:
+    """Rows that are no file: a data set, a stream, a pandas frame, or a list of texts and one of labels."""
+    from datasets import Dataset, IterableDataset
+
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, IterableDataset):
+        return Dataset.from_list(list(source))
+    if isinstance(source, tuple | list):
+        return Dataset.from_dict(dict(zip(("text", "label"), map(list, source), strict=True)))
+    return Dataset.from_pandas(source, preserve_index=False)
+
+
+def read_file(path: str | Path, options: FileOptions, cache_dir: str | None = None) -> tuple[Dataset, str]:
+    """The rows of a file, which stay on disk, and how it was read, in words. The values of tables are strings.
+
+    Raises:
+        ValueError: for a file of no known format, or that cannot be read as one.
+    """
+    from datasets import load_dataset
+
+    path = Path(path)
+    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
+    choices: dict[str, Any] = {} if builder in ("parquet", "arrow") else {"encoding": encoding}
+    with _explaining(path, encoding):
+        if builder == "csv":
+            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
+        rows = load_dataset(builder, data_files=str(path), split="train", cache_dir=cache_dir, **choices)
+    how = [f"delimiter {choices['sep']!r}" if builder == "csv" else kind]
+    how += [f"encoding {encoding}"] if encoding != "utf-8-sig" else []
+    return (_split_prefixes(rows) if kind == "fasttext" else rows), ", ".join(how)
+
+
+def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dict[int, str]]:
+    """Every line of a JSON Lines file or row of a table, in memory; and what is wrong with those that are empty now.
+
+    Raises:
+        ValueError: for a file of another format, or where no line can be read.
+    """
+    from datasets import Dataset
+
+    path = Path(path)
+    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    rows: list[dict[str, Any]] = []
+    problems = {}
+    with _explaining(path, encoding), _open(path) as file:
+        lines = io.TextIOWrapper(file, encoding, newline="")
+        if kind == "json":
+            for number, line in enumerate(lines):
+                try:
+                    rows.append(dict(json.loads(line)))
+                except (ValueError, TypeError) as error:
+                    rows.append({})
+                    problems[number] = f"not a JSON object: {error}"
+        else:
+            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
+            names, given = choices["names"], {"delimiter": choices["sep"], "quoting": choices["quoting"]}
+            for number, row in enumerate(islice(csv.reader(lines, **given), int(options.header), None)):
+                rows.append(dict(zip(names, row, strict=False)) if len(row) <= len(names) else {})
+                if len(row) > len(names):
+                    problems[number] = f"{len(row)} fields, not {len(names)}"
+        if not any(rows):
+            raise ValueError("none of its rows can be read.")
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        empty = None if kind == "json" else ""
+        return Dataset.from_dict({name: [row.get(name, empty) for row in rows] for name in names}), problems
+
+
+def _load_from_hub(place: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
+    """A data set of the Hub, or a folder like one."""
+    from datasets import load_dataset, load_dataset_builder
+
+    with _explaining(place, "utf-8"):
+        builder = load_dataset_builder(str(place), config_name)
+        choices = {}
+        if hasattr(builder.config, "sep") and builder.info.features is None:
+            files = next(iter(builder.config.data_files.values()))
+            choices = _describe_table(files[0], None, options.encoding or "utf-8-sig", options)
+        splits = dict(load_dataset(str(place), config_name, **choices))
+    return splits, f"delimiter {choices['sep']!r}" if choices else ""
+
+
+@contextmanager
+def _explaining(place: Any, encoding: str) -> Iterator[None]:
+    """Says of what cannot be read what is wrong, and what to do."""
+    from datasets import exceptions
+
     try:
-        builder = load_dataset_builder(place, config_name, data_files=file)
-        sep = delimiter or getattr(builder.config, "sep", None)  # None where it is no CSV
-        # Quoting 3 is csv.QUOTE_NONE: in TSV a stray quote never merges rows.
-        csv = {"sep": sep, "quoting": 3 * (sep == "\t"), "na_filter": False, "converters": dict.fromkeys(columns, str)}
-        splits = dict(load_dataset(place, config_name, data_files=file, **(csv if sep else {})))
-        if sep and any("__index_level_0__" in part.column_names for part in splits.values()):
-            raise ValueError("the rows have more fields than the first line, which names the columns.")
-        return splits
-    except (OSError, ValueError, exceptions.DatasetGenerationError) as error:
-        kind = FileNotFoundError if isinstance(error, OSError) else ValueError  # the Hub's errors are OSErrors
-        raise kind(f"Cannot read {source} ({config_name=}, {delimiter=}): {error.__cause__ or error}") from error
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Length of header")  # pandas, where rows have more fields
+            yield
+    except (OSError, ValueError, LookupError, Warning, exceptions.DatasetGenerationError) as error:
+        cause = error.__cause__ or error
+        message = f"Cannot read {place}: {cause}"
+        if isinstance(cause, UnicodeError):
+            message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding}. "
+            message += "Name the encoding of the file: encoding (--encoding), as latin-1 or cp1251."
+        elif re.search(r"Length of header|Expected \d+ fields", str(cause)):
+            message += " There are rows with more fields than the first line or columns (--columns) name."
+        # The errors of the Hub are OSErrors.
+        raise (FileNotFoundError if isinstance(cause, OSError) else ValueError)(message) from error
 
 
-def read_archive(folder: Path) -> dict[str, Dataset]:
-    """Splits of the Stanford archive, a file `<id>_<rating>.txt` per review; none for any other folder."""
+def _find_bad_line(path: Any, encoding: str) -> int:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if "\ufffd" in line.decode(encoding, "replace"):
+                return number
+    return 0
+
+
+def _find_format(path: Path, options: FileOptions) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSED]
+    found = FORMATS.get(suffixes[-1] if suffixes else "")
+    if found in (None, "text") and (options.delimiter or options.columns):
+        return "csv"
+    if found is None:
+        names = ", ".join(FORMAT_NAMES)
+        raise ValueError(f"The name {path.name} tells no format that is known; choose one (--format): {names}.")
+    return found
+
+
+def _find_encoding(path: Path) -> str:
+    with _open(path) as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _open(path: Any) -> Any:
+    import fsspec
+
+    return fsspec.open(str(path), "rb", compression="infer").open()
+
+
+def _describe_table(path: Any, delimiter: str | None, encoding: str, options: FileOptions) -> dict[str, Any]:
+    """Arguments of the builder of tables, for which every value is a string and every line a row."""
+    import pandas as pd
+    from datasets import Features, Value
+
+    delimiter = options.delimiter or delimiter or _find_delimiter(path, encoding)
+    quoting = QUOTING[options.quoting or ("none" if delimiter == "\t" else "minimal")]
+    choices: dict[str, Any] = {"sep": delimiter, "quoting": quoting, "encoding": encoding, "index_col": False}
+    names = list(options.columns or pd.read_csv(path, nrows=0, **choices).columns)
+    choices |= {"header": 0 if options.header else None, "names": names, "skip_blank_lines": False, "na_filter": False}
+    return choices | {"features": Features(dict.fromkeys(names, Value("string")))}
+
+
+def _find_delimiter(path: Any, encoding: str) -> str:
+    with _open(path) as file:
+        lines = file.read(100_000).decode(encoding, "replace").splitlines()[:20]
+    widths = {}  # delimiter -> whether all lines have as many fields, and how many
+    for delimiter in DELIMITERS:
+        found = {len(row) for row in csv.reader(lines, delimiter=delimiter) if row}
+        widths[delimiter] = (len(found) == 1, max(found, default=0))
+    return max((sign for sign in DELIMITERS if widths[sign][1] > 1), key=widths.__getitem__, default=",")
+
+
+def _split_prefixes(rows: Dataset) -> Dataset:
+    """fastText's lines, `__label__a __label__b words`, as text and label; a list of labels if any line has several."""
+
+    def split(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
+        pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in batch["text"]]  # type: ignore
+        labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
+        return {"text": [text for _, text in pairs], "label": labels}
+
+    found = rows.map(split, batched=True, keep_in_memory=True)
+    if any(len(labels) > 1 for labels in found["label"]):
+        return found
+    return found.map(lambda batch: {"label": ["".join(row) for row in batch["label"]]}, batched=True)
+
+
+def _read_text(path: Path, options: FileOptions) -> str:
+    encoding = options.encoding or "utf-8-sig"
+    with _explaining(path, encoding):
+        return path.read_text(encoding)
+
+
+def _read_class_folders(folder: Path, options: FileOptions) -> dict[str, Dataset]:
+    """Splits of `[SPLIT/]CLASS/*.txt`, a file per text; none for any other folder."""
     from datasets import Dataset
 
     splits: dict[str, Dataset] = {}
-    for split, part in {"train": "train/[np]*", "test": "test/[np]*", "unsupervised": "train/unsup"}.items():
-        files = sorted(folder.glob(f"{part}/*_*.txt"), key=lambda file: (file.parent, int(file.name.split("_")[0])))
-        rows = [{"text": file.read_text("utf-8"), "label": int(file.parent.name == "pos")} for file in files]
-        splits |= {split: Dataset.from_list(rows)} if rows else {}
+    parts = {name: folder / name for name in ("train", "validation", "test") if (folder / name).is_dir()}
+    for split, part in (parts or {"train": folder}).items():
+        files = sorted(part.glob("*/*.txt"), key=lambda file: (file.parent, len(file.name), file.name))
+        if len({file.parent for file in files}) > 1:
+            rows = [{"text": _read_text(file, options), "label": file.parent.name} for file in files]
+            splits[split] = Dataset.from_list(rows)
     return splits
-
-
-def read_semeval(path: Path) -> dict[str, Dataset]:
-    """Splits of raw SemEval files: lines of id, label and text, or of label and text, between tabs; no header."""
-    from datasets import Dataset
-
-    files = [path] if path.is_file() else sorted(path.glob("[!rR]*.txt"))  # not the readme
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for file in files:
-        split = "test" if "test" in file.name.lower() and any("train" in f.name.lower() for f in files) else "train"
-        for line in file.read_text("utf-8").strip().split("\n"):
-            # "Not Available" stands for a tweet that was deleted before it was collected.
-            *_, label, text = ["", *_AFTER_TEXT.sub("", line.removesuffix("\tNot Available")).split("\t")]
-            rows.setdefault(split, []).append({"text": text, "label": _SENTIMENTS.get(label)})
-    return {split: Dataset.from_list(part) for split, part in rows.items()}
-
-
-# Fields after the text in SemEval files: nothing, or the moment a tweet was posted ("Mon Dec 28 14:27:59 +0000 2015").
-_AFTER_TEXT = re.compile(r"\t+(?:\w{3} \w{3} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4})?\s*$")
-# An odd run, so neither the doubled quote of CSV nor an escaped one (\" or \"").
-_BARE_QUOTE = re.compile(r'(?:(?<!["\\])"|(?<=\\)""")(?:"")*(?!")')
-
-
-def undo_escapes(text: str) -> str:
-    r"""A tweet as it was posted, from the form in which SemEval and TweetEval store it.
-
-    - `\u2019` becomes the character (surrogate pairs too; what is no valid escape stays), `&amp;` becomes `&`;
-    - CSV quoting is undone: `"a ""b"" c"` becomes `a "b" c`, and `\"` becomes `"`;
-    - a single quote left over at the start or end of the text, the rest of torn CSV quoting, is dropped; quotes in
-      pairs that merely stand there are the author's and stay;
-    - the time stamp that slipped into some texts, and white space around them, are dropped.
-    """
-    text = _AFTER_TEXT.sub("", text).strip()
-    if '"' in text and _BARE_QUOTE.search(text):
-        insides = [re.fullmatch(pattern, text, re.DOTALL) for pattern in ('"(.*)"', '"(.*)', '(.*)"')]
-        inside = next((match[1] for match in insides if match and not _BARE_QUOTE.search(match[1])), None)
-        text = text if inside is None else re.sub('""+', '"', inside)
-    text = re.sub(r'\\"+', '"', text)
-    codes = r"\\u(?i:(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|((?!d[89a-f])[0-9a-f]{4}))"
-    text = re.sub(codes, lambda match: max(" ", bytes.fromhex("".join(match.groups(""))).decode("utf-16-be")), text)
-    text = re.sub(r"(?i)&(?:amp;)*(#\d+|#x[0-9a-f]+|\w+);", lambda match: html.unescape(f"&{match[1]};"), text)
-    return text.strip()

@@ -17,8 +17,8 @@ from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from . import hub, model_card
 from .callbacks import AveragedWeights, EarlyStopping, RunRecord, report_progress
-from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model
-from .metrics import compute_reliability, compute_scores, fit_temperature
+from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model, warn_of_unknown_words
+from .metrics import compute_reliability, compute_scores, decide, fit_temperature
 from .results import collect_results, save_results, select_metrics
 from .tokenization import save_tokenizer
 from .training_args import LstmAttnTrainingArguments
@@ -65,9 +65,9 @@ class LstmAttnTrainer(Trainer):
             raise ValueError("Pass a model, or model_init, and its tokenizer as processing_class.")
         if eval_dataset is None:
             args.eval_strategy, args.load_best_model_at_end = IntervalStrategy.NO, False
-        self.class_names, self.processing_class = find_labels(train_dataset), processing_class
+        self.label_feature, self.processing_class = find_labels(train_dataset), processing_class
         self.model_init, self.dataset_arguments, self.origin = model_init, dataset_arguments, origin
-        matched = self.call_model_init() if model is None else match_model(model, self.class_names, processing_class)
+        matched = self.call_model_init() if model is None else match_model(model, self.label_feature, processing_class)
         config = matched.config
         self.results: dict[str, Any] = {}
         self.scored: tuple[np.ndarray, np.ndarray] | None = None  # logits and labels of the last evaluation
@@ -75,6 +75,9 @@ class LstmAttnTrainer(Trainer):
         reader.model_max_length = min(args.max_length or reader.model_max_length, reader.model_max_length)
         reader.truncation_side = "left" if args.truncation_mode == "keep_end" else "right"
         train_rows, eval_rows = encode(train_dataset, reader, config), encode(eval_dataset, processing_class, config)
+        warn_of_unknown_words(eval_rows, processing_class)
+        if isinstance(train_rows, Dataset):
+            args.adapt(len(train_rows), sum(map(len, train_rows["input_ids"])))
         splits = {"train": train_dataset, "validation": eval_dataset}
         self.splits = {name: describe_split(rows, list_labels(config)) for name, rows in splits.items()}
         kwargs["compute_metrics"] = kwargs.get("compute_metrics") or self._compute_metrics
@@ -84,16 +87,13 @@ class LstmAttnTrainer(Trainer):
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or []), *filter(None, (self.averages, self.record))]
         super().__init__(model, args, data_collator, train_rows, eval_rows, processing_class, model_init, **kwargs)
         self.loss_is_scaled_for_ga = False  # every loss here is the mean of its own batch
-        if args.epochs_left_open and isinstance(train_rows, Dataset):
-            tokens = sum(map(len, train_rows["input_ids"]))
-            args.num_train_epochs = min(max(round(args.MIN_TOKENS / max(tokens, 1)), 3), 20)
         report_progress(self)
         if args.early_stopping_patience is not None and args.load_best_model_at_end:
             self.add_callback(EarlyStopping(args.early_stopping_patience))
 
     def call_model_init(self, trial: Any = None) -> PreTrainedModel:
         """As in `Trainer`; the model gets the data's classes and the tokenizer's length."""
-        return match_model(super().call_model_init(trial), self.class_names, self.processing_class)
+        return match_model(super().call_model_init(trial), self.label_feature, self.processing_class)
 
     def train(self, resume_from_checkpoint: str | Path | bool | None = None, trial: Any = None, **kwargs: Any) -> Any:
         """As in `Trainer`; `args.resume_from_checkpoint` counts too, and `True` means the newest whole checkpoint.
@@ -130,7 +130,10 @@ class LstmAttnTrainer(Trainer):
             super()._maybe_log_save_evaluate(*args, **kwargs)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        """As in `Trainer`; of checkpoints whose metric ties, the one with the lower loss is the best."""
+        """As in `Trainer`; of checkpoints whose metric ties, the one with the lower loss is the best. One class for
+        everything counts as the worst: it has F1 0.67 where half of the texts are of class 1."""
+        if metrics.get("eval_predicted_classes") == 1 and self.args.greater_is_better:
+            metrics = {**metrics, f"eval_{self.args.metric_for_best_model}": 0.0}
         is_best = super()._determine_best_metric(metrics, trial)
         losses = {row["step"]: row["eval_loss"] for row in self.state.log_history if "eval_loss" in row}
         is_tie = metrics.get(f"eval_{self.args.metric_for_best_model}") == self.state.best_metric
@@ -150,13 +153,13 @@ class LstmAttnTrainer(Trainer):
 
     def _compute_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         logits, labels = np.asarray(prediction.predictions, dtype=np.float32), np.asarray(prediction.label_ids)
-        if self.model.config.problem_type == "multi_label_classification":
-            return {}
-        if labels.ndim == 2:
+        is_multi = self.model.config.problem_type == "multi_label_classification"
+        if labels.ndim == 2 and not is_multi:  # soft labels
             labels = labels.argmax(-1)
-        self.scored = logits, labels
-        scores = compute_scores(logits.argmax(-1), labels, logits.shape[-1])
-        return {**scores, "predicted_classes": len(np.unique(logits.argmax(-1)))}
+        self.scored = None if is_multi else (logits, labels)
+        predictions = decide(logits, labels)
+        scores = compute_scores(predictions, labels, logits.shape[-1])
+        return {**scores, "predicted_classes": len(np.unique(predictions, axis=0))}
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

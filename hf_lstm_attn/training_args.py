@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ def cpu_has_bf16() -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
+FEW_ROWS = 5_000
+
+
 @dataclass
 class LstmAttnTrainingArguments(TrainingArguments):
     """`transformers.TrainingArguments` whose defaults are those of recipe `default`.
@@ -22,15 +26,18 @@ class LstmAttnTrainingArguments(TrainingArguments):
     Everything that stock Trainer understands is set by its own name. New, or with a default of its own:
 
     Args:
-        num_train_epochs: None takes as many as read `MIN_TOKENS` tokens of labelled text, from 3 to 20.
+        num_train_epochs: None takes as many as read `MIN_TOKENS` tokens of labelled text, from 3 to 20; more where
+            they are fewer than `MIN_STEPS` steps, and then training is evaluated and saved 20 times in all.
+        per_device_train_batch_size: None takes 64, or 32 for fewer than 5,000 texts.
+        learning_rate: The highest one. None takes 2e-3, or 5e-3 for fewer than 5,000 texts.
         bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
         max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
             Evaluation and prediction read up to the model's own limit.
         truncation_mode: Which tokens these are: "keep_end" (reviewers conclude at the end) or "keep_start".
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
         balance_classes: Whether training counts every class alike, however rare (Menon et al. 2021).
-        early_stopping_patience: Evaluations without a better `metric_for_best_model` after which training ends; None
-            never ends it.
+        early_stopping_patience: Evaluations without a better `metric_for_best_model` after which training ends, not
+            before `MIN_STEPS` steps where `num_train_epochs` is left open; None never ends it.
         eval_on_train: Whether every evaluation measures a sample of the training rows too (`train_loss`, ...).
         calibrate: Whether to fit a temperature on the validation rows after training.
         dataset_name: What the data is called on the card; the Hub id if it has one.
@@ -40,13 +47,13 @@ class LstmAttnTrainingArguments(TrainingArguments):
         recipe: The recipe that the other fields came from, for the record.
     """
 
-    MIN_TOKENS = 7_000_000
+    MIN_TOKENS, MIN_STEPS = 7_000_000, 600
 
-    learning_rate: float = field(default=2e-3, metadata={"help": "The highest learning rate."})
+    learning_rate: float | None = field(default=None, metadata={"help": "The highest learning rate."})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "How the learning rate falls."})
     warmup_steps: float = field(default=0.05, metadata={"help": "Steps of warm-up; below 1, a share of all steps."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    per_device_train_batch_size: int = field(default=64, metadata={"help": "Texts per step and device."})
+    per_device_train_batch_size: int | None = field(default=None, metadata={"help": "Texts per step and device."})
     per_device_eval_batch_size: int = field(default=128, metadata={"help": "Texts per batch of evaluation."})
     num_train_epochs: float | None = field(default=None, metadata={"help": "Epochs; by default 3 to 20, by the data."})
     bf16: bool | None = field(default=None, metadata={"help": "bfloat16; by default where the hardware is fast at it."})
@@ -77,6 +84,12 @@ class LstmAttnTrainingArguments(TrainingArguments):
         self.epochs_left_open = self.num_train_epochs is None  # LstmAttnTrainer chooses when it has seen the data
         if self.epochs_left_open:
             self.num_train_epochs = 3.0
+        self.batch_left_open = self.per_device_train_batch_size is None
+        if self.batch_left_open:
+            self.per_device_train_batch_size = 64
+        self.rate_left_open = self.learning_rate is None
+        if self.rate_left_open:
+            self.learning_rate = 2e-3
         self.metric_for_best_model = (self.metric_for_best_model or "loss").removeprefix("eval_")
         if "no" in (self.eval_strategy, self.save_strategy):
             self.load_best_model_at_end = False
@@ -90,3 +103,21 @@ class LstmAttnTrainingArguments(TrainingArguments):
             self.bf16 = has_bf16 and not args.fp16
             args.fp16 = args.fp16 or (on_gpu and not has_bf16)
         super().__post_init__()
+
+    def adapt(self, rows: int, tokens: int) -> None:
+        """Choose by the training data what was left open: batch size, rate, epochs, and how often to evaluate."""
+        if self.batch_left_open and rows < FEW_ROWS:
+            self.per_device_train_batch_size = 32
+        if self.rate_left_open and rows < FEW_ROWS:
+            self.learning_rate = 5e-3
+        args: Any = self
+        steps = math.ceil(rows / (args.train_batch_size * args.world_size * args.gradient_accumulation_steps))
+        if not self.epochs_left_open:
+            return
+        self.num_train_epochs = round(max(min(max(self.MIN_TOKENS / max(tokens, 1), 3), 20), self.MIN_STEPS / steps))
+        if self.num_train_epochs > 20:
+            for kind in ("eval", "save", "logging"):
+                strategy = getattr(self, f"{kind}_strategy")
+                if strategy == "epoch":
+                    setattr(self, f"{kind}_strategy", type(strategy)("steps"))
+                    setattr(self, f"{kind}_steps", math.ceil(self.num_train_epochs * steps / 20))

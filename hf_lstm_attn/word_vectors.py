@@ -24,10 +24,7 @@ def train_word_vectors(
         size: Features of a vector.
 
     Returns:
-        Those of the words that occur at least 5 times.
-
-    Raises:
-        ValueError: if no word occurs 5 times.
+        Those of the words that occur at least 5 times; there may be none.
     """
     from gensim.models import Word2Vec
 
@@ -41,8 +38,8 @@ def train_word_vectors(
                 file.writelines(" ".join(map(str, ids)) + "\n" for ids in rows if ids)
         try:
             vectors = Word2Vec(corpus_file=str(corpus), vector_size=size, seed=seed, **settings).wv
-        except RuntimeError as error:  # gensim: "you must first build vocabulary"
-            raise ValueError("No word occurs 5 times in the texts. Do without word vectors, or pass a file.") from error
+        except RuntimeError:  # gensim: "you must first build vocabulary"
+            return {}
     tokens = tokenizer.convert_ids_to_tokens([int(key) for key in vectors.index_to_key])
     return dict(zip(tokens, vectors.vectors, strict=True))
 

@@ -54,11 +54,11 @@ from hf_lstm_attn import (
     LstmAttnTrainingArguments,
     train_tokenizer,
 )
-from hf_lstm_attn.cli import keep_freed_memory
 from hf_lstm_attn.data import load_data
 from hf_lstm_attn.inference import list_labels, predict_logits
-from hf_lstm_attn.reading import open_splits
+from hf_lstm_attn.reading import FileOptions, open_splits
 from hf_lstm_attn.results import save_json
+from hf_lstm_attn.startup import keep_freed_memory
 from hf_lstm_attn.word_vectors import initialize_embeddings
 
 OURS = "lstm-attn"
@@ -106,7 +106,7 @@ Cell = tuple[str, str, int]  # n, system, seed
 
 def load_task(folder: Path, config_name: str | None, *, on_validation: bool) -> Task:
     name = config_name or folder.name
-    splits = {split: read_rows(part) for split, part in open_splits(folder, config_name).items()}
+    splits = {split: read_rows(part) for split, part in open_splits(folder, config_name, FileOptions())[0].items()}
     train, validation = splits["train"], splits.get("validation")
     if not on_validation:
         return Task(name, train, validation, splits["test"])
@@ -151,7 +151,8 @@ def train_ours(
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     network = recipe.model | {name: settings[name] for name in settings.keys() - TRAINING_FIELDS}
     set_seed(seed)
-    tokenizer = train_tokenizer(texts, **recipe.tokenizer)
+    rules = "english" if language == "en" else "unicode"
+    tokenizer = train_tokenizer(texts, **{"rules": rules, **recipe.tokenizer})
     config = LstmAttnConfig(vocab_size=len(tokenizer), num_labels=rows.features["label"].num_classes, **network)
     model = LstmAttnForSequenceClassification(config)
     if recipe.word_vectors:

@@ -38,7 +38,7 @@ from hf_lstm_attn import (
     LstmAttnTrainingArguments,
     train_tokenizer,
 )
-from hf_lstm_attn.cli import keep_freed_memory
+from hf_lstm_attn.startup import keep_freed_memory
 
 LENGTH, BATCH, VOCAB = 272, 64, 27_000
 MEDIAN_WORDS, SIGMA = 201, 0.65

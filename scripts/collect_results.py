@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, SCHEMA_VERSION, load_results
 
 ROOT = Path(__file__).parents[1]

@@ -21,9 +21,9 @@ from hf_lstm_attn import (
     train_tokenizer,
 )
 from hf_lstm_attn.callbacks import find_checkpoint
-from hf_lstm_attn.cli import keep_freed_memory
-from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, load_results
+from hf_lstm_attn.startup import keep_freed_memory
 from hf_lstm_attn.word_vectors import initialize_embeddings
 
 SEED = 42

@@ -20,7 +20,7 @@ from hf_lstm_attn import (
     LstmAttnTrainingArguments,
     load_tweets,
 )
-from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.named_data import DATASETS
 
 DATA = DATASETS["tweets"]
 

@@ -22,10 +22,11 @@ from common import limit_rows, set_up_output
 from safetensors.numpy import load_file, save_file
 
 from hf_lstm_attn import load_classifier
-from hf_lstm_attn.data import DATASETS, fingerprint
+from hf_lstm_attn.data import fingerprint
 from hf_lstm_attn.inference import predict_logits
 from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.model_card import save_card
+from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import (
     compute_predictions,
     load_recorded_texts,

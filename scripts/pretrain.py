@@ -16,7 +16,7 @@ from common import SEED, build_parser, limit_rows
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnTrainingArguments, pretrain, train_tokenizer
 from hf_lstm_attn.callbacks import find_checkpoint
-from hf_lstm_attn.data import DATASETS
+from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.pretraining import DEFAULTS
 
 

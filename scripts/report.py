@@ -28,8 +28,9 @@ from hf_lstm_attn import (
     load_classifier,
     train_tokenizer,
 )
-from hf_lstm_attn.data import DATASETS, summarize_split
+from hf_lstm_attn.data import summarize_split
 from hf_lstm_attn.inference import list_labels
+from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.plots import RC, VERMILION, save_figure
 from hf_lstm_attn.results import load_examples, save_results
 from hf_lstm_attn.text import make_visible

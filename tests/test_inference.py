@@ -174,7 +174,7 @@ def test_lines_are_rows_and_taken_names_stay(classifier: LstmAttnPipeline, tmp_p
         ("in.csv", "body\nfine\n", "out.csv", "body"),
         ("in.csv", "text\nfine\n", "out.xlsx", "xlsx"),
         ("in.csv", "text,id\nfine,1,2\n", "out.csv", "in.csv"),
-        ("in.jsonl", '{"text": "fine"}\nfine\n', "out.csv", "in.jsonl"),
+        ("in.jsonl", "fine\nfine\n", "out.csv", "in.jsonl"),
         ("missing.csv", None, "out.csv", "missing.csv"),
         ("in.csv", "text\nfine\n", "missing/out.csv", "missing"),
     ],

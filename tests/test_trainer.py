@@ -259,7 +259,7 @@ def test_hyperparameter_search(tmp_path: Path, tokenizer: PreTrainedTokenizerFas
 
 def test_the_stock_trainer_trains_the_model_too(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     model = build_model(tokenizer)
-    match_labels(model, LABELS)
+    match_labels(model, ClassLabel(names=LABELS))
     rows = encode(build_rows(), tokenizer, model.config)
     arguments = TrainingArguments(
         str(tmp_path),
@@ -281,7 +281,7 @@ def test_the_stock_trainer_trains_the_model_too(tmp_path: Path, tokenizer: PreTr
 
 def test_streams_and_training_without_validation(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     model = build_model(tokenizer)
-    match_labels(model, LABELS)
+    match_labels(model, ClassLabel(names=LABELS))
     stream = build_rows().to_iterable_dataset()
     trainer = build_trainer(tmp_path, tokenizer, model, train_dataset=stream, eval_dataset=None, max_steps=12)
     trainer.train()
@@ -376,7 +376,7 @@ def test_a_label_that_the_model_lacks_is_an_error_that_counts(run: LstmAttnTrain
 def test_soft_labels_and_balanced_classes(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     soft = Dataset.from_dict({"text": build_rows()["text"], "label": [[0.9, 0.1], [0.2, 0.8]] * 24})
     model = build_model(tokenizer)
-    match_labels(model, LABELS)
+    match_labels(model, ClassLabel(names=LABELS))
     trainer = build_trainer(
         tmp_path / "soft", tokenizer, model, train_dataset=soft, num_train_epochs=6, learning_rate=0.05
     )

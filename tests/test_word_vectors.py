@@ -20,8 +20,7 @@ def test_words_of_like_contexts_get_like_vectors_by_the_seed_alone():
     assert units["cats"] @ units["kittens"] > units["cats"] @ units["motors"]
     assert (one["cats"] == again["cats"]).all()
     assert (one["cats"] != other["cats"]).any()
-    with pytest.raises(ValueError, match="5 times"):
-        train_word_vectors(["cats purr"], tokenizer, size=4, seed=0)
+    assert train_word_vectors(["cats purr"], tokenizer, size=4, seed=0) == {}  # no word occurs five times
 
 
 @pytest.mark.parametrize("header", ["", "3 2\n"])
