@@ -79,13 +79,10 @@ def copy_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 class EarlyStopping(EarlyStoppingCallback):
-    """The stock callback, which does not count while one class is predicted for everything, as the metric cannot move,
-    nor, where `num_train_epochs` was left open, in the first `args.MIN_STEPS` steps."""
+    """The stock callback, which does not count while one class is predicted for everything: the metric cannot move."""
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
-        is_early = args.epochs_left_open and state.global_step < args.MIN_STEPS
-        has_moved = metrics.get("eval_predicted_classes") != 1
-        if f"eval_{args.metric_for_best_model}" in metrics and has_moved and not is_early:
+        if f"eval_{args.metric_for_best_model}" in metrics and metrics.get("eval_predicted_classes") != 1:
             super().on_evaluate(args, state, control, metrics, **kwargs)
             count = self.early_stopping_patience_counter
             if count >= self.early_stopping_patience:

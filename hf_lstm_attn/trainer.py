@@ -88,7 +88,7 @@ class LstmAttnTrainer(Trainer):
         super().__init__(model, args, data_collator, train_rows, eval_rows, processing_class, model_init, **kwargs)
         self.loss_is_scaled_for_ga = False  # every loss here is the mean of its own batch
         report_progress(self)
-        if args.early_stopping_patience is not None and args.load_best_model_at_end:
+        if args.stops_early and args.early_stopping_patience is not None and args.load_best_model_at_end:
             self.add_callback(EarlyStopping(args.early_stopping_patience))
 
     def call_model_init(self, trial: Any = None) -> PreTrainedModel:

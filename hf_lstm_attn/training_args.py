@@ -29,15 +29,15 @@ class LstmAttnTrainingArguments(TrainingArguments):
         num_train_epochs: None takes as many as read `MIN_TOKENS` tokens of labelled text, from 3 to 20; more where
             they are fewer than `MIN_STEPS` steps, and then training is evaluated and saved 20 times in all.
         per_device_train_batch_size: None takes 64, or 32 for fewer than 5,000 texts.
-        learning_rate: The highest one. None takes 2e-3, or 5e-3 for fewer than 5,000 texts.
+        learning_rate: The highest one. None takes 2e-3, or 0.015 for fewer than 5,000 texts.
         bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
         max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
             Evaluation and prediction read up to the model's own limit.
         truncation_mode: Which tokens these are: "keep_end" (reviewers conclude at the end) or "keep_start".
         ema_decay: Decay per step of the averaged weights that are evaluated and kept; None keeps the raw ones.
         balance_classes: Whether training counts every class alike, however rare (Menon et al. 2021).
-        early_stopping_patience: Evaluations without a better `metric_for_best_model` after which training ends, not
-            before `MIN_STEPS` steps where `num_train_epochs` is left open; None never ends it.
+        early_stopping_patience: Evaluations without a better `metric_for_best_model` after which training ends; None
+            never ends it, nor does it end early on fewer than 5,000 texts where `num_train_epochs` is left open.
         eval_on_train: Whether every evaluation measures a sample of the training rows too (`train_loss`, ...).
         calibrate: Whether to fit a temperature on the validation rows after training.
         dataset_name: What the data is called on the card; the Hub id if it has one.
@@ -84,6 +84,7 @@ class LstmAttnTrainingArguments(TrainingArguments):
         self.epochs_left_open = self.num_train_epochs is None  # LstmAttnTrainer chooses when it has seen the data
         if self.epochs_left_open:
             self.num_train_epochs = 3.0
+        self.stops_early = True  # on few texts not, if the number of epochs is left open
         self.batch_left_open = self.per_device_train_batch_size is None
         if self.batch_left_open:
             self.per_device_train_batch_size = 64
@@ -109,11 +110,12 @@ class LstmAttnTrainingArguments(TrainingArguments):
         if self.batch_left_open and rows < FEW_ROWS:
             self.per_device_train_batch_size = 32
         if self.rate_left_open and rows < FEW_ROWS:
-            self.learning_rate = 5e-3
+            self.learning_rate = 0.015
         args: Any = self
         steps = math.ceil(rows / (args.train_batch_size * args.world_size * args.gradient_accumulation_steps))
         if not self.epochs_left_open:
             return
+        self.stops_early &= rows >= FEW_ROWS
         self.num_train_epochs = round(max(min(max(self.MIN_TOKENS / max(tokens, 1), 3), 20), self.MIN_STEPS / steps))
         if self.num_train_epochs > 20:
             for kind in ("eval", "save", "logging"):
