@@ -30,7 +30,7 @@ _REGULARIZED = {
     "classifier_dropout": 0.5,
 }
 RECIPES: dict[str, Recipe] = {
-    # Two directions, word vectors of the training texts, dropout, averaged weights; from 10,000 rows on.
+    # Two directions, word vectors of the training texts, dropout, averaged weights; rate and steps follow the rows.
     "default": Recipe(
         model=_REGULARIZED,
         word_vectors="train",

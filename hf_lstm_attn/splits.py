@@ -161,7 +161,7 @@ def _add_labels(rows: Rows, names: list[str]) -> Dataset:
         return rows.texts
     numbers: dict[Any, int] = {None: -1} | {name: number for number, name in enumerate(names)}
     classes, is_multi = ClassLabel(names=names), any(isinstance(kind, tuple) for kind in rows.kinds)
-    ids = [[numbers[name] for name in kind] if is_multi else numbers[kind] for kind in rows.kinds]
+    ids = [[numbers[name] for name in kind or ()] if is_multi else numbers[kind] for kind in rows.kinds]
     column = [ids[code] for code in rows.codes] if is_multi else np.array(ids)[rows.codes]
     options: Any = {"feature": List(classes) if is_multi else classes, "new_fingerprint": uuid4().hex}
     return rows.texts.add_column("label", column, **options)
