@@ -141,7 +141,7 @@ def check(options: argparse.Namespace) -> None:
     if options.command in TRAINING:
         if not options.source:
             raise ValueError(f"Name a data set ({', '.join(DATASETS)}), or pass --data.")
-        options.output_dir = options.output_dir or f"runs/{Path(options.source).name.partition('.')[0]}"
+        options.output_dir = options.output_dir or f"runs/{Path(options.source).resolve().name.partition('.')[0]}"
         is_free = options.resume_from_checkpoint or options.overwrite_output_dir or not IS_FIRST
         if not is_free and any(path.name != hub.COMMAND_FILE for path in Path(options.output_dir).glob("*")):
             ways = "--resume_from_checkpoint true goes on, --overwrite_output_dir trains anew"
@@ -207,6 +207,7 @@ def describe_files(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: vars(options)[name] for name in ("format", "delimiter", "columns", "encoding", "quoting")}
     if given["columns"]:
         given["columns"] = [name for words in given["columns"] for name in words.split(",") if name]
+    given["format"] = given["format"] and given["format"].replace("-", "_")
     given["header"] = False if options.no_header else None
     return {name: value for name, value in given.items() if value is not None}
 

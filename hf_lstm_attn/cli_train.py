@@ -146,7 +146,7 @@ def pick(options: Namespace, *names: str) -> dict[str, Any]:
 
 def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str, Any]) -> Any:
     """LstmAttnTrainingArguments of what the user says; else of the defaults; else of what is known of the data."""
-    known: dict[str, Any] = {"dataset_name": Path(options.source).stem, "dataset_config": options.config_name}
+    known: dict[str, Any] = {"dataset_name": Path(options.source).resolve().stem, "dataset_config": options.config_name}
     if data := DATASETS.get(options.dataset):
         known = {"metric_for_best_model": data.metric, "balance_classes": data.metric == "macro_recall"}
         known |= {"dataset_name": data.hub_id or options.dataset, "dataset_config": data.config_name}

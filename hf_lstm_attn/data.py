@@ -76,7 +76,7 @@ def load_data(
     """
     splits, how = open_splits(source, config_name, FileOptions(format, delimiter, header, columns, encoding, quoting))
     places = source.values() if isinstance(source, Mapping) else [source]
-    name = ", ".join(Path(place).name for place in places if isinstance(place, str | Path)) or "the data"
+    name = ", ".join(Path(place).resolve().name for place in places if isinstance(place, str | Path)) or "the data"
     texts, labels = as_list(text_column), as_list(label_column)
     read = {}
     for split, part in splits.items():

@@ -183,7 +183,7 @@ def _explaining(place: Any, encoding: str) -> Iterator[None]:
         cause = error.__cause__ or error
         message = f"Cannot read {place}: {cause}"
         if isinstance(cause, UnicodeError):
-            message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding}. "
+            message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding.removesuffix('-sig')}. "
             message += "Name the encoding of the file: encoding (--encoding), as latin-1 or cp1251."
         elif re.search(r"Length of header|Expected \d+ fields", str(cause)):
             message += " There are rows with more fields than the first line or columns (--columns) name."
@@ -206,7 +206,9 @@ def _find_format(path: Path, options: FileOptions) -> str:
         return "csv"
     if found is None:
         names = ", ".join(FORMAT_NAMES)
-        raise ValueError(f"The name {path.name} tells no format that is known; choose one (--format): {names}.")
+        raise ValueError(
+            f"The name {path.name} tells no format; choose one (--format: {names}), or convert the file to one."
+        )
     return found
 
 
