@@ -128,7 +128,7 @@ def _choose_rows(read: Mapping[str, Rows], names: Sequence[str]) -> tuple[dict[s
     if names:
         listed = ", ".join(f"{name} ({counts[name]:,})" for name in names[:SHOWN_LABELS])
         notes += [f"{len(names)} labels: {listed}{', ...' if len(names) > SHOWN_LABELS else ''}"]
-        rare = ", ".join(repr(name) for name in names if counts[name] < 2)
+        rare = ", ".join(repr(name) for name in names if counts[name] < 2 and "train" in read)
         notes += [f"warning: only one row has the label {rare}"] if rare else []
     notes += [f"{number:,} skipped ({reason})" for reason, number in skipped.items() if number]
     return chosen, notes + [f"{split} kept without labels" for split, rows in read.items() if not rows.is_labelled]
