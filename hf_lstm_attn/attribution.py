@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -101,19 +101,19 @@ def compute_logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
         return torch.cat(batches).float()
 
 
-def has_independent_classes(model: PreTrainedModel) -> bool:
+def has_independent_classes(config: Any) -> bool:
     """Whether a text may have several classes, or none."""
-    return model.config.problem_type == "multi_label_classification" or model.config.num_labels == 1
+    return config.problem_type == "multi_label_classification" or config.num_labels == 1
 
 
 def compute_probabilities(model: PreTrainedModel, logits: torch.Tensor) -> torch.Tensor:
     """(texts, num_labels) of both; a row sums to 1 unless classes are independent."""
-    return logits.sigmoid() if has_independent_classes(model) else logits.softmax(-1)
+    return logits.sigmoid() if has_independent_classes(model.config) else logits.softmax(-1)
 
 
 def compute_log_odds(model: PreTrainedModel, logits: torch.Tensor, target: int) -> torch.Tensor:
     """log p / (1 - p) of the class `target`: (texts, num_labels) -> (texts,)."""
-    if has_independent_classes(model):
+    if has_independent_classes(model.config):
         return logits[:, target].float()
     others = [index for index in range(logits.shape[1]) if index != target]
     return logits[:, target].float() - logits[:, others].float().logsumexp(dim=1)

@@ -175,7 +175,7 @@ def _list_labels(given: dict[str, Any]) -> list[str]:
 
 def predict(options: argparse.Namespace) -> None:
     """Labels of texts: JSON lines, or lines for a reader where the output is a terminal."""
-    from .inference import gives_several_labels, load_classifier, predict, predict_file
+    from .inference import choose_labels, load_classifier, predict, predict_file
 
     if options.model is None:
         logger.info("By the built-in model imdb, for film reviews; choose another with --model.")
@@ -190,15 +190,13 @@ def predict(options: argparse.Namespace) -> None:
         return
     given = (os.fsencode(text).decode("utf-8", "replace") for text in options.text)
     texts, again = itertools.tee(given if options.text else map(str.rstrip, sys.stdin))
-    lowest = options.threshold if gives_several_labels(classifier.model.config) else None
     for text, scores in zip(texts, predict(classifier, again), strict=True):
-        best = next(iter(scores))
-        labels = [best] if lowest is None else [name for name, score in scores.items() if score >= lowest]
+        labels = choose_labels(classifier, scores, options.threshold)
         if sys.stdout.isatty():
             shown = scores if options.all_scores else labels
             print("  ".join(f"{name} {scores[name]:.4f}" for name in shown), text, sep="  ")
         else:
-            row = {"text": text, "label": options.label_delimiter.join(labels), "score": scores[best]}
+            row = {"text": text, "label": options.label_delimiter.join(labels), "score": max(scores.values())}
             print(json.dumps(row | ({"scores": scores} if options.all_scores else {}), ensure_ascii=False))
 
 

@@ -19,9 +19,9 @@ from transformers import AutoTokenizer, HfArgumentParser, set_seed
 from . import faithfulness, hub, model_card, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
-from .data import fingerprint, load_data
+from .data import fingerprint, list_names, load_data
 from .distillation import soft_labels
-from .encoding import encode, list_names, match_labels
+from .encoding import encode_labels, match_labels
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
@@ -93,7 +93,7 @@ def evaluate(options: Namespace, extra: Sequence[str]) -> None:
     rows, _ = load_rows(options)
     classifier = load_classifier(options.run)
     names = list_labels(classifier.model.config)
-    labels = np.array(encode(rows, classifier.tokenizer, classifier.model.config)["labels"][:])
+    labels = np.array(encode_labels(rows, classifier.model.config))
     logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"][:])
     predictions, metrics = decide(logits, labels), compute_metrics(logits, labels)
     print(

@@ -102,6 +102,16 @@ def check_columns(name: str, part: Dataset, argument: str, columns: Sequence[str
             raise ValueError(f"{problem} Choose one with {argument}. {hint}")
 
 
+def join_texts(*values: Any) -> str:
+    """The text of a row that several columns hold; empty ones are left out."""
+    return " ".join(str(value) for value in values if value)
+
+
+def list_names(feature: Any) -> list[str]:
+    """The names of a ClassLabel, or of a list of it; none for any other feature."""
+    return list(getattr(getattr(feature, "feature", feature), "names", None) or [])
+
+
 def read_rows(part: Dataset, text_columns: list[str], label_columns: list[str], delimiter: str | None = None) -> Rows:
     """Texts and labels out of the columns of a split."""
     from datasets import Value
@@ -110,7 +120,7 @@ def read_rows(part: Dataset, text_columns: list[str], label_columns: list[str], 
         texts = part.select_columns(text_columns).rename_columns({text_columns[0]: "text"})
     else:
         options: Any = {"input_columns": text_columns, "remove_columns": part.column_names, "keep_in_memory": True}
-        texts = part.map(lambda *values: {"text": " ".join(str(value) for value in values if value)}, **options)
+        texts = part.map(lambda *values: {"text": join_texts(*values)}, **options)
     if texts.features["text"] != Value("string"):
         texts = texts.cast_column("text", Value("string"))
     keys = _join([compute_key(text) for text in batch["text"]] for batch in texts.iter(BATCH))
@@ -119,7 +129,7 @@ def read_rows(part: Dataset, text_columns: list[str], label_columns: list[str], 
     feature = part.features[label_columns[0]]
     is_list = hasattr(feature, "feature")
     codes, stored = _encode(part.select_columns(label_columns))
-    names = list(getattr(getattr(feature, "feature", feature), "names", []))
+    names = list_names(feature)
     if len(label_columns) > 1:
         names = label_columns
         kinds: list[Any] = [tuple(name for name, one in zip(names, row, strict=True) if _is_one(one)) for row in stored]
@@ -182,7 +192,7 @@ def fingerprint(dataset: Dataset) -> str:
 def summarize_split(dataset: Dataset) -> dict[str, Any]:
     """{"rows", "labels": {name: rows}, "fingerprint"} of a split of `load_data`."""
     feature = dataset.features.get("label")
-    names = getattr(getattr(feature, "feature", feature), "names", None) or []
+    names = list_names(feature)
     ids = dataset["label"][:] if names else []
     counts = Counter(chain.from_iterable(ids) if hasattr(feature, "feature") else ids)
     labels = {name: counts[label] for label, name in enumerate(names)}

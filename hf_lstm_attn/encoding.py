@@ -17,7 +17,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
-from .data import summarize_split
+from .data import list_names, summarize_split
 from .inference import list_labels
 
 MOST_UNKNOWN, FEWEST_WORDS = 0.2, 100
@@ -35,11 +35,6 @@ def find_labels(dataset: Any) -> ClassLabel | List | None:
     if list_names(feature):
         return feature
     return ClassLabel(names=sorted(dataset.unique("label"))) if is_text(feature) else None
-
-
-def list_names(feature: Any) -> list[str]:
-    """The names of a ClassLabel, or of a list of it; none for any other feature."""
-    return list(getattr(getattr(feature, "feature", feature), "names", None) or [])
 
 
 def is_text(feature: Any) -> bool:
@@ -82,9 +77,8 @@ def match_model(
 def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> Any:
     """Columns text, label -> input_ids, labels; texts cut as the tokenizer says: `model_max_length`, `truncation_side`.
 
-    Labels are class names, class ids, lists of a ClassLabel (a text may have
-    several), which become num_labels numbers 0. or 1., or lists of num_labels
-    probabilities. A data set that is tokenized already, or none, comes back as it is.
+    Labels are class names, class ids, lists of a ClassLabel (a text may have several), which become num_labels numbers
+    0. or 1., or lists of num_labels probabilities. A data set that is tokenized already, or none, comes back as it is.
 
     Raises:
         ValueError: without a column `text`, or for labels that the model does not have.
@@ -99,20 +93,15 @@ def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedC
     if "text" not in columns:
         raise ValueError(f"There is no column 'text', only {', '.join(columns)}: rename one, or use load_data.")
     feature = (dataset.features or {}).get("label")
-    ids, is_multi = _map_labels(feature, config), bool(list_names(feature)) and isinstance(feature, List)
+    ids = _map_labels(feature, config)
     if isinstance(dataset, Dataset) and "label" in columns:
         _check_labels(dataset["label"][:], feature, ids, config)
-
-    def convert(label: Any) -> Any:
-        if not isinstance(label, list):
-            return ids[label]
-        return np.isin(range(config.num_labels), [ids[one] for one in label]).astype(float) if is_multi else label
 
     def encode_batch(rows: dict[str, list[Any]]) -> dict[str, Any]:
         texts = tokenizer(rows["text"], truncation=True, return_attention_mask=False, verbose=False)
         encoded: dict[str, Any] = {"input_ids": texts["input_ids"]}
         if "label" in columns:
-            encoded["labels"] = [convert(label) for label in rows["label"]]
+            encoded["labels"] = _convert_labels(rows["label"], feature, ids, config)
         return encoded
 
     choices: Any = {"keep_in_memory": True, "load_from_cache_file": False} if isinstance(dataset, Dataset) else {}
@@ -137,6 +126,23 @@ def _map_labels(feature: Any, config: PretrainedConfig) -> dict[Any, int]:
         return {label: config.label2id[name] for label, name in enumerate(names) if name in config.label2id}
     numbers = {int(name): label for name, label in config.label2id.items() if re.fullmatch(r"-?\d+", name)}
     return {**config.label2id, **(numbers or {label: label for label in range(config.num_labels)})}
+
+
+def encode_labels(dataset: Dataset, config: PretrainedConfig) -> list[Any]:
+    """The labels as `encode` gives them, without reading the texts; ValueError for those that the model lacks."""
+    feature, labels = dataset.features["label"], dataset["label"][:]
+    ids = _map_labels(feature, config)
+    _check_labels(labels, feature, ids, config)
+    return _convert_labels(labels, feature, ids, config)
+
+
+def _convert_labels(labels: Sequence[Any], feature: Any, ids: Mapping[Any, int], config: Any) -> list[Any]:
+    if not isinstance(feature, List):
+        return [label if isinstance(label, list) else ids[label] for label in labels]
+    if not list_names(feature):  # probabilities
+        return list(labels)
+    rows = ([ids[label] for label in row] for row in labels)
+    return [np.isin(range(config.num_labels), row).astype(float) for row in rows]
 
 
 def _check_labels(labels: Sequence[Any], feature: Any, ids: Mapping[Any, int], config: PretrainedConfig) -> None:

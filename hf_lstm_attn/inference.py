@@ -19,8 +19,9 @@ from transformers import (
     TextClassificationPipeline,
 )
 
+from .attribution import compute_probabilities, has_independent_classes
 from .configuration_lstm_attn import LstmAttnConfig
-from .data import check_columns
+from .data import check_columns, join_texts
 from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
 from .pipeline_lstm_attn import LstmAttnPipeline
 from .reading import FileOptions, read_file, read_leniently
@@ -48,11 +49,6 @@ def built_in(name: str) -> Path:
 def list_labels(config: Any) -> list[str]:
     """The model's classes in the order of its logits."""
     return [config.id2label[index] for index in range(config.num_labels)]
-
-
-def gives_several_labels(config: Any) -> bool:
-    """Whether each label is scored by itself, instead of against the others."""
-    return config.problem_type == "multi_label_classification" or config.num_labels == 1
 
 
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
@@ -111,11 +107,18 @@ def predict(classifier: Any, texts: Iterable[str], *, batch_size: int = 64) -> I
     """
     model, texts = classifier.model, iter(texts)
     labels = list_labels(model.config)
-    is_multi = gives_several_labels(model.config)
     while chunk := list(islice(texts, CHUNK)):
         logits = torch.from_numpy(predict_logits(model, classifier.tokenizer, chunk, batch_size=batch_size)).double()
-        for row in (logits.sigmoid() if is_multi else logits.softmax(dim=-1)).tolist():
+        for row in compute_probabilities(model, logits).tolist():
             yield dict(sorted(zip(labels, row, strict=True), key=lambda entry: -entry[1]))
+
+
+def choose_labels(classifier: Any, scores: dict[str, float], threshold: float) -> list[str]:
+    """The labels that a text is given by scores of `predict`: the best one, or where a text may have several labels,
+    all with at least `threshold`."""
+    if has_independent_classes(classifier.model.config):
+        return [name for name, score in scores.items() if score >= threshold]
+    return list(scores)[:1]
 
 
 def predict_file(
@@ -169,7 +172,7 @@ def predict_file(
         prefix = "predicted_" if {"label", "score", "note"} & {*rows.column_names} else ""
 
         def label(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
-            texts = [" ".join(str(part) for part in row if part) for row in zip(*map(batch.get, wanted), strict=True)]
+            texts = [join_texts(*row) for row in zip(*map(batch.get, wanted), strict=True)]
             columns = _label_texts(classifier, texts, all_scores, threshold, label_delimiter)
             columns["note"] = [problems.get(row, note) for row, note in zip(numbers, columns["note"], strict=True)]
             return {prefix + name: column for name, column in columns.items()}
@@ -188,16 +191,13 @@ def _label_texts(
     classifier: Any, texts: list[str], all_scores: bool, threshold: float, label_delimiter: str
 ) -> dict[str, list[Any]]:
     """The new columns of `predict_file` for some rows."""
-    names, is_multi = list_labels(classifier.model.config), gives_several_labels(classifier.model.config)
     found = predict(classifier, (text for text in texts if text.strip()))
     scores = [next(found) if text.strip() else {} for text in texts]
-    given = [
-        [name for name, score in row.items() if score >= threshold] if is_multi else list(row)[:1] for row in scores
-    ]
+    names = list_labels(classifier.model.config) if all_scores else []
     return {
-        "label": [label_delimiter.join(labels) for labels in given],
+        "label": [label_delimiter.join(choose_labels(classifier, row, threshold)) for row in scores],
         "score": [max(row.values(), default=float("nan")) for row in scores],
-        **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names if all_scores},
+        **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names},
         "note": ["" if row else "no text" for row in scores],
     }
 

@@ -120,7 +120,7 @@ def _make(
     """
     from datasets import ClassLabel
 
-    from .data import read_rows
+    from .data import read_rows  # here, for NumPy comes with it, and the command line starts without
     from .splits import SPLITS, build_splits
 
     shares = dict(zip(SPLITS[1:], (fractions or (0.8, 0.1, 0.1))[1:], strict=False))

@@ -115,7 +115,7 @@ class LstmAttnTrainingArguments(TrainingArguments):
         steps = math.ceil(rows / (args.train_batch_size * args.world_size * args.gradient_accumulation_steps))
         if not self.epochs_left_open:
             return
-        self.stops_early &= rows >= FEW_ROWS
+        self.stops_early = rows >= FEW_ROWS
         self.num_train_epochs = round(max(min(max(self.MIN_TOKENS / max(tokens, 1), 3), 20), self.MIN_STEPS / steps))
         if self.num_train_epochs > 20:
             for kind in ("eval", "save", "logging"):
