@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import datasets
 import transformers
+from common import build_model
 from datasets import ClassLabel, Dataset, DatasetDict
 from peers import PEERS, SEEDED, Predict, has_fasttext
 from suite_results import (
@@ -44,22 +45,18 @@ from suite_results import (
     render_tweets,
     write_ids,
 )
-from transformers import set_seed
 
 from hf_lstm_attn import (
     RECIPES,
     LstmAttnConfig,
-    LstmAttnForSequenceClassification,
     LstmAttnTrainer,
     LstmAttnTrainingArguments,
-    train_tokenizer,
 )
 from hf_lstm_attn.data import load_data
 from hf_lstm_attn.inference import list_labels, predict_logits
 from hf_lstm_attn.reading import FileOptions, open_splits
 from hf_lstm_attn.results import save_json
 from hf_lstm_attn.startup import keep_freed_memory
-from hf_lstm_attn.word_vectors import initialize_embeddings
 
 OURS = "lstm-attn"
 LANGUAGES = {"counterfactual_de": "de", "counterfactual_ja": "ja"}  # the others are English
@@ -147,16 +144,11 @@ def train_ours(
         rows, validation: As `load_data` gives them.
         settings: Fields of the training arguments or of the configuration, instead of the recipe's.
     """
-    recipe, texts = RECIPES[recipe_name], rows["text"][:]
+    recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     network = recipe.model | {name: settings[name] for name in settings.keys() - TRAINING_FIELDS}
-    set_seed(seed)
     rules = "english" if language == "en" else "unicode"
-    tokenizer = train_tokenizer(texts, **{"rules": rules, **recipe.tokenizer})
-    config = LstmAttnConfig(vocab_size=len(tokenizer), num_labels=rows.features["label"].num_classes, **network)
-    model = LstmAttnForSequenceClassification(config)
-    if recipe.word_vectors:
-        initialize_embeddings(model, recipe.word_vectors, texts, tokenizer, seed=seed)
+    model, tokenizer = build_model(rows, recipe, seed, network, rules=rules)
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
         UnpublishedTrainer(model, args, None, rows, validation, tokenizer).train()

@@ -22,6 +22,7 @@ from hf_lstm_attn import (
 )
 from hf_lstm_attn.callbacks import find_checkpoint
 from hf_lstm_attn.named_data import DATASETS
+from hf_lstm_attn.recipes import Recipe
 from hf_lstm_attn.results import RESULTS_FILE, load_results
 from hf_lstm_attn.startup import keep_freed_memory
 from hf_lstm_attn.word_vectors import initialize_embeddings
@@ -90,6 +91,22 @@ def train_and_test(trainer: LstmAttnTrainer, test: Dataset) -> dict[str, Any]:
     return trainer.results
 
 
+def build_model(rows: Dataset, recipe: Recipe, seed: int, network: dict[str, Any], **tokenizer: Any) -> tuple[Any, Any]:
+    """A network for the labels of these rows with a tokenizer of their texts, as the recipe says.
+
+    Args:
+        network: Fields of the configuration.
+        tokenizer: Arguments of `train_tokenizer`; the recipe's win.
+    """
+    texts, classes = rows["text"][:], rows.features["label"].num_classes
+    trained = train_tokenizer(texts, **{**tokenizer, **recipe.tokenizer})
+    set_seed(seed)
+    model = LstmAttnForSequenceClassification(LstmAttnConfig(vocab_size=len(trained), num_labels=classes, **network))
+    if recipe.word_vectors:
+        initialize_embeddings(model, recipe.word_vectors, texts, trained, seed=seed)
+    return model, trained
+
+
 def train_default(task: str, doc: str | None) -> None:
     """Train the model of recipe `default` on a data set of `DATASETS`, and score its test split."""
     options = build_parser(doc, f"runs/lstm-attn-{task}").parse_args()
@@ -97,12 +114,7 @@ def train_default(task: str, doc: str | None) -> None:
         return
     data, recipe = DATASETS[task], RECIPES["default"]
     dataset = limit_rows(data.load(options.data), options.limit)
-    texts, classes = dataset["train"]["text"][:], dataset["train"].features["label"].num_classes
-    tokenizer = train_tokenizer(texts, normalization=data.normalization, **recipe.tokenizer)
-    set_seed(SEED)
-    config = LstmAttnConfig(vocab_size=len(tokenizer), num_labels=classes, **recipe.model)
-    model = LstmAttnForSequenceClassification(config)
-    initialize_embeddings(model, "train", texts, tokenizer, seed=SEED)
+    model, tokenizer = build_model(dataset["train"], recipe, SEED, recipe.model, normalization=data.normalization)
     trainer = LstmAttnTrainer(
         model=model,
         args=LstmAttnTrainingArguments(
