@@ -13,7 +13,7 @@ __version__ = version("hf_lstm_attn")
 if Path(sys.argv[0]).stem != "hf-lstm-attn":
     from .configuration_lstm_attn import LstmAttnConfig as LstmAttnConfig
     from .data import load_data as load_data
-    from .distillation import soft_labels as soft_labels
+    from .distillation import distill_encoder as distill_encoder
     from .explanation import Explanation as Explanation
     from .explanation import explain as explain
     from .faithfulness import audit as audit
@@ -30,6 +30,7 @@ if Path(sys.argv[0]).stem != "hf-lstm-attn":
     from .pipeline_lstm_attn import LstmAttnPipeline as LstmAttnPipeline
     from .pretraining import pretrain as pretrain
     from .recipes import RECIPES as RECIPES
+    from .soft_labels import soft_labels as soft_labels
     from .tokenization import save_tokenizer as save_tokenizer
     from .tokenization import train_tokenizer as train_tokenizer
     from .trainer import LstmAttnTrainer as LstmAttnTrainer

@@ -20,13 +20,13 @@ from . import faithfulness, hub, model_card, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
-from .distillation import soft_labels
 from .encoding import encode_labels, match_labels
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .named_data import DATASETS
 from .recipes import RECIPES
+from .soft_labels import soft_labels
 from .startup import IS_FIRST
 from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer

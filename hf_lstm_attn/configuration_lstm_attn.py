@@ -39,6 +39,8 @@ class LstmAttnConfig(PretrainedConfig):
             vector; `"tanh"` puts a tanh layer before it (Yang et al. 2016, the "context vector").
         pooling: `"attention"` gives the head the attention-weighted sum of hidden states;
             `"attention+max+mean"` appends their element-wise maximum and mean over the tokens.
+        projection_size: Features of the sentence vector that a projection makes of the pooled states; None has none. A
+            classifier's head reads it beside the pooled states.
         max_position_embeddings: Tokens of a text that the model reads, the first ones; None reads all. The name is
             the one that transformers uses for such a limit; there are no position embeddings.
         word_dropout: Probability that training replaces a token by `unk_token_id`.
@@ -69,6 +71,7 @@ class LstmAttnConfig(PretrainedConfig):
         bidirectional: bool = True,
         attention_scoring: str = "linear",
         pooling: str = "attention",
+        projection_size: int | None = None,
         max_position_embeddings: int | None = None,
         word_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
@@ -98,6 +101,7 @@ class LstmAttnConfig(PretrainedConfig):
         self.bidirectional = bidirectional
         self.attention_scoring = attention_scoring
         self.pooling = pooling
+        self.projection_size = projection_size
         self.max_position_embeddings = max_position_embeddings
         self.word_dropout = word_dropout
         self.embedding_dropout = embedding_dropout

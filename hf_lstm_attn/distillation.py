@@ -1,149 +1,199 @@
-"""Distillation: soft labels, the class probabilities that other classifiers, the teachers, give to texts.
+"""Distillation of a sentence encoder: an LSTM learns the vectors that a teacher, a transformer mostly, gives to texts.
 
-Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
+Wu et al. 2020, "TextBrewer"-like training of a BiLSTM by sentence vectors; Tang et al. 2019, "Distilling Task-Specific
+Knowledge from BERT into Simple Neural Networks".
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset, Features, List, Value
-from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
+import torch
+from datasets import Dataset
+from torch import nn
+from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
-from .inference import list_labels, load_classifier, predict
-from .tokenization import split_words
+from .callbacks import RunRecord, report_progress
+from .configuration_lstm_attn import LstmAttnConfig
+from .data import fingerprint
+from .inference import list_labels, load_classifier, predict_logits
+from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
+from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
+from .tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
+from .training_args import LstmAttnTrainingArguments
+
+HELD_OUT, PIECES = 2_000, 16_000
+TEMPERATURE, SIMILARITY_WEIGHT, LABEL_WEIGHT = 0.05, 0.1, 0.5
+# What `LstmAttnTrainingArguments` are for an encoder, and what its configuration is.
+DEFAULTS: Any = {
+    "num_train_epochs": 3,
+    "per_device_train_batch_size": 256,
+    "learning_rate": 2e-3,
+    "max_length": 64,
+    "eval_strategy": "steps",
+    "save_strategy": "steps",
+    "logging_strategy": "steps",
+    "eval_steps": 500,
+    "save_steps": 500,
+    "logging_steps": 100,
+}
+CONFIG: Any = {
+    "embedding_size": 256,
+    "hidden_size": 256,
+    "pooling": "attention+max+mean",
+    "word_dropout": 0.1,
+    "classifier_dropout": 0.3,
+}
 
 
-def soft_labels(
-    dataset: Dataset,
-    teachers: Sequence[str],
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    unlabelled: Iterable[str] = (),
-    label_share: float = 0.5,
-    match_shares: bool = False,
-) -> Dataset:
-    """The texts of a training split, then unlabelled ones, with probabilities for labels; `LstmAttnTrainer` takes them.
+class EncoderTrainer(Trainer):
+    """The stock Trainer, whose labels are a teacher's vectors, and probabilities of classifiers after them.
 
     Args:
-        dataset: Training rows with the columns `text` and `label`.
-        teachers: Folders, Hub ids and built-in names of classifiers, or "nb-svm", which is fitted on `dataset` first.
-            Their probabilities are averaged.
-        tokenizer: Finds the words of "nb-svm".
-        unlabelled: Texts whose soft labels are what the teachers say.
-        label_share: Of a labelled row's soft label, what its own label is; the teachers say the rest.
-        match_shares: Whether to bring every teacher to the class shares of `dataset` (`match_class_shares`). A student
-            trained with `balance_classes` expects them; a teacher that was trained so speaks as if all classes were
-            equally frequent.
+        classes: Of each classifier, how many.
+    """
+
+    def __init__(self, *args: Any, classes: Sequence[int] = (), **kwargs: Any) -> None:
+        self.classes = list(classes)
+        super().__init__(*args, **kwargs)
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+        """Twice the cosine distance, how the similarities of a batch's texts differ, and cross entropies."""
+        size = model.config.projection_size
+        targets, *probabilities = inputs.pop("labels").split([size, *self.classes], dim=1)
+        encoded = model.lstm_attn(**inputs)
+        vectors = encoded.sentence_vector
+        loss = 2 * (1 - (vectors * targets).sum(dim=-1).mean())
+        if model.training:
+            own, wanted = _compare(vectors), _compare(targets)
+            loss = loss + SIMILARITY_WEIGHT * nn.functional.kl_div(own, wanted, log_target=True, reduction="batchmean")
+            if self.classes:
+                logits = model.classify(encoded).float().split(self.classes, dim=1)
+                pairs = zip(logits, probabilities, strict=True)
+                loss = loss + LABEL_WEIGHT * sum(nn.functional.cross_entropy(*pair) for pair in pairs)
+        return (loss, {"vectors": vectors}) if return_outputs else loss
+
+
+def _compare(vectors: torch.Tensor) -> torch.Tensor:
+    """(batch, size) -> (batch, batch) log probabilities of the other texts of the batch, by their similarity."""
+    return (vectors @ vectors.T / TEMPERATURE).fill_diagonal_(-1e4).log_softmax(dim=-1)
+
+
+def distill_encoder(
+    texts: Iterable[str],
+    teacher: str | Path,
+    output_dir: str | Path,
+    *,
+    classifiers: Sequence[str] = (),
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    config: LstmAttnConfig | None = None,
+    args: TrainingArguments | None = None,
+    resume_from_checkpoint: str | Path | bool | None = None,
+    dataset_name: str | None = None,
+) -> dict[str, Any]:
+    """Teach an encoder the sentence vectors of a teacher, and leave a folder that a classifier starts from.
+
+    `LstmAttnForSequenceClassification.from_pretrained(output_dir, num_labels=...)` starts from it; the first output of
+    `LstmAttnModel`, `sentence_vector`, is near the teacher's. The folder also holds the teacher's vectors, the
+    tokenizer, `distillation.json` and the checkpoints. A tenth of the texts, 2,000 at most, is held out.
+
+    Args:
+        texts: They need no labels.
+        teacher: Folder or Hub id of a sentence-transformers model, with its own pooling, or of any model that
+            `AutoModel` loads, with the mean over its tokens. Its vectors are computed once; an interrupted run goes on
+            with the next 8,192 texts.
+        output_dir: The folder, whatever `args.output_dir` says.
+        classifiers: Folders, Hub ids or built-in names of classifiers, whose probabilities are learnt too.
+        tokenizer: Default: `train_tokenizer` on the texts, with 16,000 sub-words.
+        config: Default: `LstmAttnConfig` with `CONFIG`. `projection_size` is the teacher's, whatever it says.
+        args: Any `TrainingArguments`. Default: `LstmAttnTrainingArguments(output_dir, **DEFAULTS)`.
+        resume_from_checkpoint: A checkpoint, or True for the newest one in `output_dir`.
+        dataset_name: What the texts are called in `distillation.json`.
 
     Returns:
-        Columns `text` and `label`, a list of num_labels floats that sum to 1.
+        What `distillation.json` holds. `cosine` is the mean cosine with the teacher's vectors of the held-out texts.
 
     Raises:
-        ValueError: for no teachers, or one with other classes.
-        FileNotFoundError, OSError: if there is no such teacher.
+        ImportError: without sentence-transformers.
+        OSError: if there is no such teacher.
+        ValueError: for fewer than 10 texts, or a checkpoint of other texts or none that is whole.
     """
-    if not teachers:
-        raise ValueError("There are no teachers; name at least one, 'nb-svm' for example.")
-    if not isinstance(dataset.features["label"], ClassLabel):
-        dataset = dataset.class_encode_column("label")
-    names = dataset.features["label"].names
-    texts = [*dataset["text"], *unlabelled]
-    labels = np.eye(len(names))[dataset["label"][:]]  # (rows, num_labels)
-    classifiers = [None if teacher == "nb-svm" else load_classifier(teacher) for teacher in teachers]
-    answers = []  # of each teacher, (texts, num_labels)
-    for teacher, classifier in zip(teachers, classifiers, strict=True):
-        if classifier is None:
-            words = split_words(tqdm(texts, desc=teacher, unit=" texts", disable=None), tokenizer)
-            answer = NbSvm().fit(words[: len(labels)], dataset["label"][:]).predict_proba(words)
-        else:
-            own = match_names(list_labels(classifier.model.config), names, teacher)
-            scores = tqdm(predict(classifier, texts), desc=teacher, total=len(texts), unit=" texts", disable=None)
-            answer = np.array([[row[name] for name in own] for row in scores])
-        answers.append(match_class_shares(answer, labels.mean(axis=0), len(labels)) if match_shares else answer)
-    targets = np.mean(answers, axis=0)
-    targets[: len(labels)] = label_share * labels + (1 - label_share) * targets[: len(labels)]
-    features = Features({"text": Value("string"), "label": List(Value("float32"))})
-    return Dataset.from_dict({"text": texts, "label": targets}, features=features)
+    texts = list(texts)
+    if len(texts) < 10:
+        raise ValueError(f"There are {len(texts)} texts; an encoder needs 10 at least, and learns from 100,000.")
+    args = copy.copy(args) or LstmAttnTrainingArguments(str(output_dir), **DEFAULTS)
+    args.output_dir, args.metric_for_best_model, args.greater_is_better = str(output_dir), "cosine", True
+    args.label_names, args.remove_unused_columns = ["labels"], False
+    record = RunRecord(fingerprint(Dataset.from_dict({"text": texts})))
+    checkpoint = record.resume(resume_from_checkpoint, output_dir)
+    set_seed(args.seed)
+    source = load_teacher(teacher)
+    vectors = compute_vectors(texts, source, output_dir)
+    answers = [compute_probabilities(name, texts) for name in classifiers]
+    targets = np.hstack([vectors, *answers]).astype(np.float32)
+    tokenizer = tokenizer or train_tokenizer(
+        texts, vocabulary="subwords", vocab_size=PIECES, normalization=list(NORMALIZATION_RULES)
+    )
+    save_tokenizer(tokenizer, output_dir)
+    config = copy.deepcopy(config) or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id, **CONFIG)
+    classes = [answer.shape[1] for answer in answers]
+    config.projection_size, config.num_labels = vectors.shape[1], max(sum(classes), 1)
+    model = LstmAttnForSequenceClassification(config)
+    if checkpoint is None:
+        set_word_vectors(model, tokenizer, source)
+    length = getattr(args, "max_length", None) or tokenizer.model_max_length
+    ids = tokenizer(texts, truncation=True, max_length=length, return_attention_mask=False)["input_ids"]
+    order = np.random.default_rng(args.seed).permutation(len(texts))
+    cut = min(HELD_OUT, len(texts) // 10)
+    held_out, training = (
+        Dataset.from_dict({"input_ids": [ids[row] for row in part], "row": part})
+        for part in (order[:cut], order[cut:])
+    )
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = tokenizer.pad({"input_ids": [row["input_ids"] for row in rows]}, return_tensors="pt")
+        return {**batch, "labels": torch.from_numpy(targets[[row["row"] for row in rows]])}
+
+    trainer = EncoderTrainer(
+        model,
+        args,
+        collate,
+        training,
+        held_out,
+        classes=classes,
+        compute_metrics=lambda output: {"cosine": compute_cosine(output, vectors.shape[1])},
+        callbacks=[record],
+    )
+    report_progress(trainer)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    model.lstm_attn.save_pretrained(output_dir)
+    result = {
+        "versions": describe_versions(),
+        "machine": describe_machine(),
+        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, "rows": len(texts), "held_out_rows": cut},
+        "teacher": str(teacher),
+        "classifiers": list(classifiers),
+        "arguments": describe_arguments(args),
+        "seconds": record.seconds,
+        "epochs": collect_epochs(trainer.state.log_history),
+        "cosine": trainer.evaluate()["eval_cosine"],  # of the weights that were kept
+    }
+    save_json(result, Path(output_dir) / "distillation.json")
+    return result
 
 
-def match_names(own: Sequence[str], names: Sequence[str], teacher: str) -> list[str]:
-    """The teacher's own name of each class: the same but for case, or LABEL_0, LABEL_1, ... in the order of `names`.
-
-    Raises:
-        ValueError: if a class has no counterpart, or the teacher has more.
-    """
-    by_lower_case = {name.lower(): name for name in own}
-    for wanted in ([name.lower() for name in names], [f"label_{index}" for index in range(len(names))]):
-        if sorted(by_lower_case) == sorted(wanted):
-            return [by_lower_case[name] for name in wanted]
-    raise ValueError(f"The teacher {teacher} has the classes {', '.join(own)}; the data has {', '.join(names)}.")
+def compute_cosine(output: Any, size: int) -> float:
+    """Mean cosine of vectors and their targets."""
+    return float((output.predictions * output.label_ids[:, :size]).sum(axis=1).mean())
 
 
-def match_class_shares(probabilities: np.ndarray, shares: np.ndarray, rows: int) -> np.ndarray:
-    """The probabilities (texts, num_labels) with every class's odds scaled, so that the first `rows` average `shares`.
-
-    As in Saerens et al. 2002, "Adjusting the Outputs of a Classifier to New a Priori Probabilities", with the new
-    shares known.
-    """
-    scaled = probabilities
-    for _ in range(100):  # three classes with shares of 0.1, 0.6, 0.3 settle to 1e-3 in 13
-        scaled = scaled * (shares / scaled[:rows].mean(axis=0))
-        scaled = scaled / scaled.sum(axis=1, keepdims=True)
-    return scaled
-
-
-class NbSvm:
-    """A logistic regression per class over the presence of 1-, 2- and 3-grams, each weighted by its log-count ratio.
-
-    Wang & Manning 2012, "Baselines and Bigrams", with logistic regression for the SVM as in Mesnil et al. 2014,
-    "Ensemble of Generative and Discriminative Techniques for Sentiment Analysis of Movie Reviews".
-
-    Args:
-        balanced: Whether all classes weigh the same in training, whatever their number of examples.
-    """
-
-    def __init__(self, *, balanced: bool = False) -> None:
-        self.class_weight = "balanced" if balanced else None
-
-    def fit(self, token_lists: Sequence[Sequence[str]], labels: Sequence[int]) -> NbSvm:
-        """Learn from texts as lists of tokens, and class ids 0, 1, ... of which each occurs.
-
-        Two classes need one regression, of class 1; more have one each, against the rest.
-        """
-        from sklearn.feature_extraction.text import CountVectorizer
-        from sklearn.linear_model import LogisticRegression
-
-        self.vectorizer = CountVectorizer(
-            ngram_range=(1, 3), tokenizer=list, token_pattern=None, lowercase=False, binary=True
-        )
-        features = self.vectorizer.fit_transform(token_lists).astype(np.float64)  # (texts, n-grams)
-        classes = np.asarray(labels)
-        weights, biases = [], []
-        for target in [1] if classes.max() == 1 else range(classes.max() + 1):
-            ratio = compute_log_ratio(features, classes == target)  # (n-grams,)
-            regression = LogisticRegression(
-                solver="liblinear", dual=True, class_weight=self.class_weight, max_iter=1_000, random_state=0
-            ).fit(features.multiply(ratio).tocsr(), classes == target)
-            weights.append(ratio * regression.coef_[0])
-            biases.append(regression.intercept_[0])
-        self.weights, self.biases = np.stack(weights), np.array(biases)  # (regressions, n-grams), (regressions,)
-        return self
-
-    def predict_proba(self, token_lists: Sequence[Sequence[str]]) -> np.ndarray:
-        """(texts, classes); those of more than two classes are each regression's, scaled to sum to 1."""
-        margins = self.vectorizer.transform(token_lists).astype(np.float64) @ self.weights.T + self.biases
-        if margins.shape[1] == 1:
-            margins = np.hstack([-margins, margins])
-        scores = -np.logaddexp(0, -margins)  # log-sigmoid, never -inf
-        return np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
-
-
-def compute_log_ratio(features: Any, is_target: np.ndarray) -> np.ndarray:
-    """How much likelier each n-gram is in the class than outside, as a logarithm, (n-grams,), every count plus one."""
-    inside = np.asarray(features[is_target].sum(axis=0)).ravel() + 1
-    outside = np.asarray(features[~is_target].sum(axis=0)).ravel() + 1
-    return np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+def compute_probabilities(classifier: str, texts: Sequence[str]) -> np.ndarray:
+    """(texts, classes) of a classifier."""
+    loaded = load_classifier(classifier)
+    logits = torch.from_numpy(predict_logits(loaded.model, loaded.tokenizer, texts))
+    return logits.softmax(dim=1).numpy()

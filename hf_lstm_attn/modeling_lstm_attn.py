@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
 from .configuration_lstm_attn import LstmAttnConfig
 
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 
 # oneDNN has bfloat16 LSTM kernels for CPUs with AVX-512 only; elsewhere an autocast nn.LSTM raises.
 CPU_AUTOCASTS_LSTM = torch.ops.mkldnn._is_mkldnn_bf16_supported() if torch.backends.mkldnn.is_available() else False
+
+
+VECTOR_SCALE = 10.0  # of the sentence vector before a head, where it stands beside states of about 1
+
+
+@dataclass
+class LstmAttnModelOutput(ModelOutput):
+    """What `LstmAttnModel` gives. The sentence vector is first, where there is one: `pipeline("feature-extraction")`
+    gives the first."""
+
+    sentence_vector: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    pooler_output: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: torch.Tensor | None = None
 
 
 def compute_reading_orders(attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,6 +165,8 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.encoder = LstmAttnEncoder(config)
         self.pooling = LstmAttnPooling(config)
+        size = config.projection_size
+        self.projection = nn.Linear(self.pooling.output_size, size) if size is not None else None
         self.post_init()
 
     def forward(
@@ -159,7 +177,7 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> BaseModelOutputWithPooling | tuple[torch.Tensor, ...]:
+    ) -> LstmAttnModelOutput | tuple[torch.Tensor, ...]:
         """Read a batch of texts, of each the first `config.max_position_embeddings` tokens.
 
         Args:
@@ -168,6 +186,7 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
             inputs_embeds: (batch, seq_len, embedding_size), instead of `input_ids`.
 
         Returns:
+            sentence_vector: (batch, projection_size), of length 1; with `config.projection_size`.
             last_hidden_state: (batch, seq_len, directions * hidden_size).
             pooler_output: (batch, pooled_size).
             hidden_states: The word vectors, then last_hidden_state; with `output_hidden_states`.
@@ -202,7 +221,11 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         config, states = self.config, states[:, :seq_len]
         with_weights = config.output_attentions if output_attentions is None else output_attentions
         with_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        output = BaseModelOutputWithPooling(
+        vector = None
+        if self.projection is not None:
+            vector = nn.functional.normalize(self.projection(pooled).float(), dim=-1)
+        output = LstmAttnModelOutput(
+            sentence_vector=vector,
             last_hidden_state=states,
             pooler_output=pooled,
             hidden_states=(inputs_embeds[:, :seq_len], states) if with_states else None,
@@ -224,8 +247,16 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
         self.num_labels = config.num_labels
         self.lstm_attn = LstmAttnModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.classifier = nn.Linear(self.lstm_attn.pooling.output_size, config.num_labels)
+        size = self.lstm_attn.pooling.output_size + (config.projection_size or 0)
+        self.classifier = nn.Linear(size, config.num_labels)
         self.post_init()
+
+    def classify(self, encoded: LstmAttnModelOutput) -> torch.Tensor:
+        """Logits (batch, num_labels) of what the encoder gives; a sentence vector stands beside the pooled states."""
+        features = encoded.pooler_output
+        if encoded.sentence_vector is not None:
+            features = torch.cat([features, VECTOR_SCALE * encoded.sentence_vector.to(features.dtype)], dim=-1)
+        return self.classifier(self.dropout(features))
 
     def forward(
         self,
@@ -244,7 +275,7 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
             kwargs: `output_attentions` and `output_hidden_states`, as in `LstmAttnModel`.
         """
         encoded = self.lstm_attn(input_ids, attention_mask, inputs_embeds, **kwargs)
-        logits = self.classifier(self.dropout(encoded.pooler_output))
+        logits = self.classify(encoded)
         if self.config.apply_calibration and not self.training:
             logits = logits / self.config.calibration_temperature
         loss = None

@@ -187,7 +187,9 @@ class LstmAttnTrainer(Trainer):
         return output._replace(predictions=output.predictions[places], label_ids=labels)
 
     def _finish(self) -> None:
-        """Calibrate the kept weights, and write model, results, figures and card."""
+        """Calibrate the kept weights, and write model, results, figures and card. From here on the model computes in
+        float32, as whoever loads it will: the figures are of that."""
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)  # out of the autocast that it trained in
         if self.args.calibrate and isinstance(self.eval_dataset, Dataset):
             logits, labels, _ = self.predict(self.eval_dataset, metric_key_prefix="validation")
             if np.ndim(labels) == 1:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import transformers
 from huggingface_hub import constants
 
 WRITER, READER = "hf_loopbackWriterToken", "hf_loopbackReaderToken"
@@ -73,6 +74,7 @@ def serve_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopb
     settings |= {"HF_HUB_DISABLE_XET": True, "HF_TOKEN_PATH": os.devnull, "HF_HUB_CACHE": str(tmp_path / "cache")}
     for name, value in settings.items():  # which the client reads when it is imported
         monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # one client of transformers, of the Hub it saw first
     monkeypatch.setenv("HF_TOKEN", WRITER)
     yield hub
     hub.shutdown()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from hf_lstm_attn.distillation import NbSvm, compute_log_ratio
+from hf_lstm_attn.soft_labels import NbSvm, compute_log_ratio
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 import networks  # noqa: F401
