@@ -24,7 +24,7 @@ from .named_data import DATASETS
 from .recipes import RECIPES
 from .startup import IS_FIRST, prepare
 
-FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain")
+FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain", "distill")
 DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
 logger = logging.getLogger("hf_lstm_attn")
 

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix
 from transformers import AutoTokenizer, HfArgumentParser, set_seed
 
-from . import faithfulness, hub, model_card, plots, pretraining, results
+from . import distillation, faithfulness, hub, model_card, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
@@ -31,10 +31,10 @@ from .startup import IS_FIRST
 from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
-from .word_vectors import initialize_embeddings
+from .word_vectors import extend_vocabulary, initialize_embeddings
 
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
-AUDIT_TEXTS = 500
+AUDIT_TEXTS, MOST_ROWS = 500, 50_000
 logger = logging.getLogger("hf_lstm_attn")
 
 
@@ -70,8 +70,7 @@ def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     """Texts of train, and those without labels -> language models."""
     run, args = options.output_dir, parse_fields(options, extra, pretraining.DEFAULTS)
     arguments = describe_data(options)
-    splits = load_splits(arguments)
-    texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
+    texts = read_texts(arguments)
     tokenizer = build_tokenizer(options, texts, args.language)
     begin(options, arguments)
     result = pretraining.pretrain(
@@ -86,6 +85,31 @@ def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     )
     print(f"Perplexity on held-out texts: {result['perplexity']:.1f}. What next:")
     print(f"  hf-lstm-attn train {options.source} --model_name_or_path {run}")
+
+
+def distill(options: Namespace, extra: Sequence[str]) -> None:
+    """Texts -> an encoder."""
+    if not options.teacher:
+        raise ValueError("Name the --teacher, such as sentence-transformers/all-MiniLM-L6-v2.")
+    run, args = options.output_dir, parse_fields(options, extra, distillation.DEFAULTS)
+    options.label_column = options.label_column or ["none"]
+    arguments = describe_data(options)
+    texts = read_texts(arguments)
+    tokenizer = build_tokenizer(options, texts, args.language, **distillation.TOKENIZER)
+    begin(options, arguments)
+    result = distillation.distill_encoder(
+        texts,
+        options.teacher,
+        run,
+        classifiers=options.classifiers or (),
+        tokenizer=tokenizer,
+        config=LstmAttnConfig(len(tokenizer), **{**distillation.CONFIG, **pick(options, *SIZES)}),
+        args=args,
+        resume_from_checkpoint=options.resume_from_checkpoint,
+        dataset_name=args.dataset_name,
+    )
+    print(f"Cosine with the teacher's vectors on held-out texts: {result['cosine']:.3f}. What next:")
+    print(f"  hf-lstm-attn train --data YOUR.csv --model_name_or_path {run}")
 
 
 def evaluate(options: Namespace, extra: Sequence[str]) -> None:
@@ -165,10 +189,10 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
     return args
 
 
-def build_tokenizer(options: Namespace, texts: Sequence[str], language: str) -> Any:
-    """A tokenizer of these texts: by the options, else the recipe, else as suits language and data set."""
+def build_tokenizer(options: Namespace, texts: Sequence[str], language: str, **choices: Any) -> Any:
+    """A tokenizer of these texts: by the options, else the recipe, else `choices`, as suits language and data set."""
     data, length = DATASETS.get(options.dataset), options.max_position_embeddings
-    choices: dict[str, Any] = {"normalization": data.normalization} if data else {}
+    choices |= {"normalization": data.normalization} if data else {}
     choices |= {"rules": "english" if language == "en" else "unicode"}
     choices |= RECIPES[getattr(options, "recipe", "default")].tokenizer
     choices |= pick(options, "rules", "vocabulary", "min_frequency")
@@ -179,6 +203,11 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     """A classifier for these rows and its tokenizer: anew, or from another model."""
     recipe, start = RECIPES[options.recipe], options.model_name_or_path
     fields = {**recipe.model, "num_labels": len(list_names(rows.features["label"]))}
+    if start == "none":
+        start = None
+    elif start is None and is_for_english(options, rows, args):
+        start = "english"
+        logger.info("Starting from the built-in encoder english; --model_name_or_path none starts from scratch.")
     if start is not None:
         start = built_in(start) if start in BUILT_IN else start
         is_encoder = (Path(start) / "pretraining.json").is_file()  # with sizes, but without pooling and dropout
@@ -186,13 +215,22 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
         model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
         if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
             raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
-        return model, AutoTokenizer.from_pretrained(start, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
+        if model.config.projection_size is not None:
+            tokenizer = extend_vocabulary(model, tokenizer, rows["text"][:])
+        return model, tokenizer
     tokenizer = build_tokenizer(options, rows["text"], args.language)
     model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer), **{**fields, **pick(options, *SIZES)}))
     vectors = options.word_vectors or recipe.word_vectors or "none"
     if vectors != "none" and not options.resume_from_checkpoint:
         initialize_embeddings(model, vectors, rows["text"], tokenizer, seed=args.seed)
     return model, tokenizer
+
+
+def is_for_english(options: Namespace, rows: Any, args: Any) -> bool:
+    """Whether the built-in encoder serves: English, not very much data, and no other wish."""
+    wishes = pick(options, *SIZES, "rules", "vocabulary", "min_frequency", "word_vectors")
+    return args.language == "en" and options.recipe == "default" and not wishes and len(rows) < MOST_ROWS
 
 
 def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
@@ -242,6 +280,12 @@ def load_splits(described: Mapping[str, Any]) -> Any:
     for split, rows in splits.items() if limit else ():
         splits[split] = rows.shuffle(seed=42).select(range(min(limit, len(rows))))
     return splits
+
+
+def read_texts(described: Mapping[str, Any]) -> list[str]:
+    """The texts to learn from without labels."""
+    splits = load_splits(described)
+    return [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
 
 
 def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:

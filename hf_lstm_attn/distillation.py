@@ -1,7 +1,7 @@
 """Distillation of a sentence encoder: an LSTM learns the vectors that a teacher, a transformer mostly, gives to texts.
 
-Wu et al. 2020, "TextBrewer"-like training of a BiLSTM by sentence vectors; Tang et al. 2019, "Distilling Task-Specific
-Knowledge from BERT into Simple Neural Networks".
+Reimers & Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using Knowledge Distillation"; Tang et al.
+2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
 from .tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 from .training_args import LstmAttnTrainingArguments
 
-HELD_OUT, PIECES = 2_000, 16_000
+HELD_OUT = 2_000
 TEMPERATURE, SIMILARITY_WEIGHT, LABEL_WEIGHT = 0.05, 0.1, 0.5
 # What `LstmAttnTrainingArguments` are for an encoder, and what its configuration is.
 DEFAULTS: Any = {
@@ -49,6 +49,7 @@ CONFIG: Any = {
     "word_dropout": 0.1,
     "classifier_dropout": 0.3,
 }
+TOKENIZER: Any = {"vocabulary": "subwords", "vocab_size": 16_000, "normalization": list(NORMALIZATION_RULES)}
 
 
 class EncoderTrainer(Trainer):
@@ -136,9 +137,7 @@ def distill_encoder(
     vectors = compute_vectors(texts, source, output_dir)
     answers = [compute_probabilities(name, texts) for name in classifiers]
     targets = np.hstack([vectors, *answers]).astype(np.float32)
-    tokenizer = tokenizer or train_tokenizer(
-        texts, vocabulary="subwords", vocab_size=PIECES, normalization=list(NORMALIZATION_RULES)
-    )
+    tokenizer = tokenizer or train_tokenizer(texts, **TOKENIZER)
     save_tokenizer(tokenizer, output_dir)
     config = copy.deepcopy(config) or LstmAttnConfig(len(tokenizer), pad_token_id=tokenizer.pad_token_id, **CONFIG)
     classes = [answer.shape[1] for answer in answers]
@@ -151,8 +150,7 @@ def distill_encoder(
     order = np.random.default_rng(args.seed).permutation(len(texts))
     cut = min(HELD_OUT, len(texts) // 10)
     held_out, training = (
-        Dataset.from_dict({"input_ids": [ids[row] for row in part], "row": part})
-        for part in (order[:cut], order[cut:])
+        Dataset.from_dict({"input_ids": [ids[row] for row in part], "row": part}) for part in (order[:cut], order[cut:])
     )
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:

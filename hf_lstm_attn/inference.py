@@ -31,7 +31,7 @@ AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
 AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceClassification)
 
-BUILT_IN = ("imdb", "tweets")
+BUILT_IN = ("imdb", "tweets", "english")
 CHUNK = 2_048  # texts held in memory, and sorted by length to waste little on padding
 
 

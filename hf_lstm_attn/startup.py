@@ -30,7 +30,7 @@ def prepare(options: Namespace) -> None:
         warnings.simplefilter("ignore")
     logging.basicConfig(format="%(message)s", level=logging.ERROR)
     logging.getLogger("hf_lstm_attn").setLevel(logging.INFO if IS_FIRST else logging.ERROR)
-    if options.command in ("train", "pretrain", "predict"):
+    if options.command in ("train", "pretrain", "distill", "predict"):
         keep_freed_memory()
     if options.command == "predict" and not options.input and "transformers" not in sys.modules:
         import_quickly()

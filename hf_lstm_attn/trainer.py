@@ -77,7 +77,8 @@ class LstmAttnTrainer(Trainer):
         train_rows, eval_rows = encode(train_dataset, reader, config), encode(eval_dataset, processing_class, config)
         warn_of_unknown_words(eval_rows, processing_class)
         if isinstance(train_rows, Dataset):
-            args.adapt(len(train_rows), sum(map(len, train_rows["input_ids"])))
+            is_taught = getattr(config, "projection_size", None) is not None
+            args.adapt(len(train_rows), sum(map(len, train_rows["input_ids"])), is_taught=is_taught)
         splits = {"train": train_dataset, "validation": eval_dataset}
         self.splits = {name: describe_split(rows, list_labels(config)) for name, rows in splits.items()}
         kwargs["compute_metrics"] = kwargs.get("compute_metrics") or self._compute_metrics
@@ -115,6 +116,24 @@ class LstmAttnTrainer(Trainer):
         if trial is None:
             self._finish()
         return output
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """As in `Trainer`; the layers before the head learn at a rate of their own."""
+        model, rate = model or self.model, self.args.body_learning_rate
+        model.get_input_embeddings().weight.requires_grad_(self.args.train_embeddings)
+        optimizer = super().create_optimizer(model)
+        if rate is not None:
+            head = set(model.classifier.parameters())
+            parts = [(group, part) for group in optimizer.param_groups for part in (True, False)]
+            optimizer.param_groups = [
+                {
+                    **group,
+                    "params": [weights for weights in group["params"] if (weights in head) == is_head],
+                    "lr": group["lr"] if is_head else rate,
+                }
+                for group, is_head in parts
+            ]
+        return optimizer
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """As in `Trainer`; a loss that is not finite ends training."""

@@ -30,6 +30,9 @@ class LstmAttnTrainingArguments(TrainingArguments):
             they are fewer than `MIN_STEPS` steps, and then training is evaluated and saved 20 times in all.
         per_device_train_batch_size: None takes 64, or 32 for fewer than 5,000 texts.
         learning_rate: The highest one. None takes 2e-3, or 0.015 for fewer than 5,000 texts.
+        body_learning_rate: That of all layers but the head. None takes `learning_rate`, or 5e-4 for an encoder that a
+            teacher taught.
+        train_embeddings: Whether word vectors are trained.
         bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
         max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
             Evaluation and prediction read up to the model's own limit.
@@ -47,9 +50,11 @@ class LstmAttnTrainingArguments(TrainingArguments):
         recipe: The recipe that the other fields came from, for the record.
     """
 
-    MIN_TOKENS, MIN_STEPS = 7_000_000, 600
+    MIN_TOKENS, MIN_STEPS, TAUGHT_STEPS = 7_000_000, 600, 500
 
     learning_rate: float | None = field(default=None, metadata={"help": "The highest learning rate."})
+    body_learning_rate: float | None = field(default=None, metadata={"help": "That of all layers but the head."})
+    train_embeddings: bool = field(default=True, metadata={"help": "Train word vectors."})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "How the learning rate falls."})
     warmup_steps: float = field(default=0.05, metadata={"help": "Steps of warm-up; below 1, a share of all steps."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
@@ -81,16 +86,12 @@ class LstmAttnTrainingArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         args: Any = self  # whose other fields are transformers'
-        self.epochs_left_open = self.num_train_epochs is None  # LstmAttnTrainer chooses when it has seen the data
-        if self.epochs_left_open:
-            self.num_train_epochs = 3.0
+        # LstmAttnTrainer chooses these when it has seen the data.
+        names = ("num_train_epochs", "per_device_train_batch_size", "learning_rate", "body_learning_rate")
+        self.left_open = {name for name in names if getattr(self, name) is None}
+        for name, value in zip(names, (3.0, 64, 2e-3), strict=False):
+            setattr(self, name, value if name in self.left_open else getattr(self, name))
         self.stops_early = True  # on few texts not, if the number of epochs is left open
-        self.batch_left_open = self.per_device_train_batch_size is None
-        if self.batch_left_open:
-            self.per_device_train_batch_size = 64
-        self.rate_left_open = self.learning_rate is None
-        if self.rate_left_open:
-            self.learning_rate = 2e-3
         self.metric_for_best_model = (self.metric_for_best_model or "loss").removeprefix("eval_")
         if "no" in (self.eval_strategy, self.save_strategy):
             self.load_best_model_at_end = False
@@ -105,18 +106,27 @@ class LstmAttnTrainingArguments(TrainingArguments):
             args.fp16 = args.fp16 or (on_gpu and not has_bf16)
         super().__post_init__()
 
-    def adapt(self, rows: int, tokens: int) -> None:
-        """Choose by the training data what was left open: batch size, rate, epochs, and how often to evaluate."""
-        if self.batch_left_open and rows < FEW_ROWS:
-            self.per_device_train_batch_size = 32
-        if self.rate_left_open and rows < FEW_ROWS:
-            self.learning_rate = 0.015
+    def adapt(self, rows: int, tokens: int, *, is_taught: bool = False) -> None:
+        """Choose by the training data what was left open: batch size, rates, epochs, and how often to evaluate.
+
+        Args:
+            is_taught: Whether the model starts from an encoder that a teacher taught: its body has less to learn.
+        """
+        is_small = rows < FEW_ROWS
+        chosen: dict[str, Any] = {
+            "per_device_train_batch_size": 32 if is_small or is_taught else 64,
+            "learning_rate": 0.015 if is_small and not is_taught else 2e-3,
+            "body_learning_rate": 5e-4 if is_taught else None,
+        }
+        for name in self.left_open & chosen.keys():
+            setattr(self, name, chosen[name])
+        if "num_train_epochs" not in self.left_open:
+            return
         args: Any = self
         steps = math.ceil(rows / (args.train_batch_size * args.world_size * args.gradient_accumulation_steps))
-        if not self.epochs_left_open:
-            return
-        self.stops_early = rows >= FEW_ROWS
-        self.num_train_epochs = round(max(min(max(self.MIN_TOKENS / max(tokens, 1), 3), 20), self.MIN_STEPS / steps))
+        self.stops_early = not is_small
+        most, least = (10, self.TAUGHT_STEPS) if is_taught else (20, self.MIN_STEPS)
+        self.num_train_epochs = round(max(min(max(self.MIN_TOKENS / max(tokens, 1), 3), most), least / steps))
         if self.num_train_epochs > 20:
             for kind in ("eval", "save", "logging"):
                 strategy = getattr(self, f"{kind}_strategy")

@@ -1,13 +1,18 @@
-"""Initial word vectors: skip-gram trained on one's own texts, or read from a GloVe or word2vec text file."""
+"""Initial word vectors: skip-gram trained on one's own texts, read from a GloVe or word2vec text file, or put together
+from the pieces of a word."""
 
 from __future__ import annotations
 
+import copy
+import json
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from tokenizers.models import Unigram, WordLevel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -86,3 +91,41 @@ def initialize_embeddings(
     for token, vector in vectors.items():
         weight[vocabulary[token]] = weight.new_tensor(vector)
     logging.getLogger("hf_lstm_attn").info(f"Word vectors for {len(vectors):,} of {len(tokenizer):,} words.")
+
+
+def extend_vocabulary(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, min_frequency: int = 5
+) -> PreTrainedTokenizerBase:
+    """Give words of `texts` that the vocabulary spells in pieces, or does not know, a word vector of their own.
+
+    It starts as the mean of its pieces' vectors. Ids that there were stay; the model's embedding grows.
+
+    Args:
+        min_frequency: How often `texts` must contain a word.
+
+    Returns:
+        A tokenizer with the new words; `tokenizer` is not changed.
+    """
+    extended = copy.deepcopy(tokenizer)
+    backend = extended.backend_tokenizer
+    counts: Counter[str] = Counter()
+    for text in texts:
+        cut = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))
+        counts.update(word for word, _ in cut)
+    known, size = tokenizer.get_vocab(), len(tokenizer)
+    new = sorted(word for word, count in counts.items() if count >= min_frequency and word not in known)
+    if not new:
+        return extended
+    pieces = [ids.ids for ids in backend.encode_batch(new, add_special_tokens=False)]
+    if isinstance(backend.model, Unigram):  # it takes the spelling with the highest sum of scores
+        vocabulary = [(piece, score) for piece, score in json.loads(backend.to_str())["model"]["vocab"]]
+        scores = [0.1 + sum(vocabulary[piece][1] for piece in ids) for ids in pieces]
+        backend.model = Unigram([*vocabulary, *zip(new, scores, strict=True)], unk_id=tokenizer.unk_token_id)
+    else:
+        words = {word: size + row for row, word in enumerate(new)}
+        backend.model = WordLevel({**known, **words}, unk_token=tokenizer.unk_token)
+    embedding = model.resize_token_embeddings(size + len(new), mean_resizing=False).weight.data
+    for row, ids in enumerate(pieces, start=size):
+        embedding[row] = embedding[ids].mean(dim=0)
+    logging.getLogger("hf_lstm_attn").info(f"{len(new):,} words of these texts are new to the model.")
+    return extended

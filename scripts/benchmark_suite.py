@@ -146,9 +146,10 @@ def train_ours(
     """
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
-    network = recipe.model | {name: settings[name] for name in settings.keys() - TRAINING_FIELDS}
+    own, start = {name: settings[name] for name in settings.keys() & MODEL_FIELDS}, settings.get("model_name_or_path")
     rules = "english" if language == "en" else "unicode"
-    model, tokenizer = build_model(rows, recipe, seed, network, rules=rules)
+    network = own if start else recipe.model | own
+    model, tokenizer = build_model(rows, recipe, seed, network, start, rules=rules)
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
         UnpublishedTrainer(model, args, None, rows, validation, tokenizer).train()
@@ -232,7 +233,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.tasks, options.n = options.tasks or tasks, options.n or sizes
     options.output = options.output or Path(f"runs/{name}-{options.split}.json")
     options.settings = dict(map(parse_setting, options.set))
-    if unknown := options.settings.keys() - TRAINING_FIELDS - MODEL_FIELDS:
+    if unknown := options.settings.keys() - TRAINING_FIELDS - MODEL_FIELDS - {"model_name_or_path"}:
         parser.error(f"--set: there is no field {', '.join(sorted(unknown))}.")
     return options
 

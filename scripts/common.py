@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import transformers
 from datasets import Dataset, DatasetDict
-from transformers import set_seed
+from transformers import AutoTokenizer, set_seed
 
 from hf_lstm_attn import (
     RECIPES,
@@ -91,17 +91,22 @@ def train_and_test(trainer: LstmAttnTrainer, test: Dataset) -> dict[str, Any]:
     return trainer.results
 
 
-def build_model(rows: Dataset, recipe: Recipe, seed: int, network: dict[str, Any], **tokenizer: Any) -> tuple[Any, Any]:
+def build_model(
+    rows: Dataset, recipe: Recipe, seed: int, network: dict[str, Any], start: str | None = None, **tokenizer: Any
+) -> tuple[Any, Any]:
     """A network for the labels of these rows with a tokenizer of their texts, as the recipe says.
 
     Args:
         network: Fields of the configuration.
+        start: A model to start from, with its tokenizer.
         tokenizer: Arguments of `train_tokenizer`; the recipe's win.
     """
-    texts, classes = rows["text"][:], rows.features["label"].num_classes
-    trained = train_tokenizer(texts, **{**tokenizer, **recipe.tokenizer})
+    texts, fields = rows["text"][:], {"num_labels": rows.features["label"].num_classes, **network}
     set_seed(seed)
-    model = LstmAttnForSequenceClassification(LstmAttnConfig(vocab_size=len(trained), num_labels=classes, **network))
+    if start is not None:
+        return LstmAttnForSequenceClassification.from_pretrained(start, **fields), AutoTokenizer.from_pretrained(start)
+    trained = train_tokenizer(texts, **{**tokenizer, **recipe.tokenizer})
+    model = LstmAttnForSequenceClassification(LstmAttnConfig(vocab_size=len(trained), **fields))
     if recipe.word_vectors:
         initialize_embeddings(model, recipe.word_vectors, texts, trained, seed=seed)
     return model, trained

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
+from hf_lstm_attn.sentence_vectors import compute_vectors, load_teacher
+
+MINILM = os.environ.get("MINILM", "sentence-transformers/all-MiniLM-L6-v2")
+VECTORS: dict[str, np.ndarray] = {}
 WITHOUT_SPACES = ("ja", "th", "zh")  # languages that are written without spaces between words
 Predict = Callable[[Sequence[str]], Sequence[str]]  # texts -> names of labels
 
@@ -43,6 +48,19 @@ def fit_words_and_characters(texts: Sequence[str], labels: Sequence[str], langua
     """A linear SVM on TF-IDF of words and of two to five characters within words."""
     features = make_union(build_vectorizer(language), TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)))
     return make_pipeline(features, LinearSVC(random_state=0)).fit(texts, labels).predict
+
+
+def fit_minilm(texts: Sequence[str], labels: Sequence[str], language: str, seed: int) -> Predict:
+    """Logistic regression on the sentence vectors of MiniLM, whose folder or Hub id is MINILM."""
+    regression = LogisticRegression(C=10, max_iter=1_000).fit(embed(texts), labels)
+    return lambda rows: regression.predict(embed(rows))
+
+
+def embed(texts: Sequence[str]) -> np.ndarray:
+    """(texts, size) vectors; those of texts that were seen before are not computed again."""
+    if missing := [text for text in dict.fromkeys(texts) if text not in VECTORS]:
+        VECTORS.update(zip(missing, compute_vectors(missing, load_teacher(MINILM)), strict=True))
+    return np.stack([VECTORS[text] for text in texts]).astype(np.float32)
 
 
 def fit_majority(texts: Sequence[str], labels: Sequence[str], language: str, seed: int) -> Predict:
@@ -103,6 +121,7 @@ PEERS: dict[str, Callable[[Sequence[str], Sequence[str], str, int], Predict]] = 
     "tfidf": fit_tfidf,
     "fasttext": fit_fasttext,
     "words-chars": fit_words_and_characters,
+    "minilm": fit_minilm,
     "majority": fit_majority,
 }
 SEEDED = ("fasttext",)  # those that another seed changes
