@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
+from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
 from .callbacks import RunRecord, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
-from .inference import list_labels, load_classifier, predict_logits
+from .inference import load_classifier, predict_logits
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
 from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors

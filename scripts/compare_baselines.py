@@ -22,10 +22,10 @@ from peers import compute_fasttext, has_fasttext
 
 from hf_lstm_attn import train_tokenizer
 from hf_lstm_attn.data import summarize_split
-from hf_lstm_attn.soft_labels import NbSvm
 from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.named_data import DATASETS, NamedData
 from hf_lstm_attn.results import describe_machine, describe_versions, save_json
+from hf_lstm_attn.soft_labels import NbSvm
 from hf_lstm_attn.tokenization import split_words
 
 OUTPUT = Path(__file__).parents[1] / "model_cards" / "baselines.json"

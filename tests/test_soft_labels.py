@@ -7,8 +7,8 @@ import pytest
 from datasets import ClassLabel, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from hf_lstm_attn.soft_labels import NbSvm, match_class_shares, match_names, soft_labels
 from hf_lstm_attn.inference import load_classifier, predict
+from hf_lstm_attn.soft_labels import NbSvm, match_class_shares, match_names, soft_labels
 from hf_lstm_attn.tokenization import split_words
 
 TEXTS, LABELS = ["a fine film", "a dull film", "truly fine acting", "not fine , dull"], [1, 0, 1, 0]
