@@ -46,6 +46,10 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
     set_seed(args.seed)
     model, tokenizer = build_model(options, splits["train"], args)
     match_labels(model, splits["train"].features["label"])  # soft labels would not tell the trainer
+    if options.unlabelled:
+        options.teachers = options.teachers or ["nb-svm"]
+        described = {**arguments, "source": options.unlabelled, "label_column": ["none"]}
+        splits["unsupervised"] = load_splits(described)["train"]
     rows, origin = splits["train"], pick(options, "model_name_or_path", "teachers")
     if options.teachers:
         unlabelled = splits["unsupervised"]["text"] if "unsupervised" in splits else ()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
+from huggingface_hub import ModelCardData
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
@@ -114,7 +115,7 @@ def distill_encoder(
         config: Default: `LstmAttnConfig` with `CONFIG`. `projection_size` is the teacher's, whatever it says.
         args: Any `TrainingArguments`. Default: `LstmAttnTrainingArguments(output_dir, **DEFAULTS)`.
         resume_from_checkpoint: A checkpoint, or True for the newest one in `output_dir`.
-        dataset_name: What the texts are called in `distillation.json`.
+        dataset_name: What the texts are called in `distillation.json` and on the card.
 
     Returns:
         What `distillation.json` holds. `cosine` is the mean cosine with the teacher's vectors of the held-out texts.
@@ -174,7 +175,7 @@ def distill_encoder(
         "versions": describe_versions(),
         "machine": describe_machine(),
         "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, "rows": len(texts), "held_out_rows": cut},
-        "teacher": str(teacher),
+        "teacher": Path(teacher).name if Path(teacher).exists() else str(teacher),
         "classifiers": list(classifiers),
         "arguments": describe_arguments(args),
         "seconds": record.seconds,
@@ -182,7 +183,38 @@ def distill_encoder(
         "cosine": trainer.evaluate()["eval_cosine"],  # of the weights that were kept
     }
     save_json(result, Path(output_dir) / "distillation.json")
+    card = render_card(result, language=getattr(args, "language", None), license=getattr(args, "license", None))
+    (Path(output_dir) / "README.md").write_text(card, encoding="utf-8")
     return result
+
+
+def render_card(result: dict[str, Any], *, language: str | None, license: str | None) -> str:
+    """The encoder's model card, from what `distillation.json` holds."""
+    data, teacher = result["dataset"], result["teacher"]
+    tags = ["lstm", "sentence-similarity", "hf_lstm_attn"]
+    task = {"library_name": "transformers", "pipeline_tag": "feature-extraction", "tags": tags}
+    metadata = ModelCardData(language=language, license=license, base_model=teacher, **task)
+    also = (
+        f" and to give the class probabilities of {', '.join(result['classifiers'])}" if result["classifiers"] else ""
+    )
+    return f"""---
+{metadata.to_yaml()}
+---
+
+# A sentence encoder: LSTM with attention, taught by {teacher}
+
+It learnt to give the sentence vectors of {teacher}{also}, from {data["rows"]:,} texts without labels:
+{data["name"] or "texts of its maker's own"}. On {data["held_out_rows"]:,} held-out texts the mean cosine with the
+teacher's vectors is {result["cosine"]:.3f}.
+
+A classifier of one's own starts from it:
+
+    from hf_lstm_attn import LstmAttnForSequenceClassification
+    model = LstmAttnForSequenceClassification.from_pretrained(FOLDER, num_labels=6)
+
+`pipeline("feature-extraction", FOLDER)` gives the sentence vector. It reads words in their order, and was taught by
+single sentences: its vectors of long texts are of less use.
+"""
 
 
 def compute_cosine(output: Any, size: int) -> float:

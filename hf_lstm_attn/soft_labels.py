@@ -6,6 +6,7 @@ Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .inference import list_labels, load_classifier, predict
+from .sentence_vectors import compute_vectors, load_teacher
 from .tokenization import split_words
 
 
@@ -30,8 +32,8 @@ def soft_labels(
 
     Args:
         dataset: Training rows with the columns `text` and `label`.
-        teachers: Folders, Hub ids and built-in names of classifiers, or "nb-svm", which is fitted on `dataset` first.
-            Their probabilities are averaged.
+        teachers: Folders, Hub ids and built-in names of classifiers; or what is fitted on `dataset` first: "nb-svm", or
+            a sentence-transformers model, for a logistic regression on its vectors. Their probabilities are averaged.
         tokenizer: Finds the words of "nb-svm".
         unlabelled: Texts whose soft labels are what the teachers say.
         label_share: Of a labelled row's soft label, what its own label is; the teachers say the rest.
@@ -53,10 +55,19 @@ def soft_labels(
     names = dataset.features["label"].names
     texts = [*dataset["text"], *unlabelled]
     labels = np.eye(len(names))[dataset["label"][:]]  # (rows, num_labels)
-    classifiers = [None if teacher == "nb-svm" else load_classifier(teacher) for teacher in teachers]
+    are_fitted = [teacher == "nb-svm" or gives_vectors(teacher) for teacher in teachers]
+    classifiers = [
+        None if is_fitted else load_classifier(teacher) for teacher, is_fitted in zip(teachers, are_fitted, strict=True)
+    ]
     answers = []  # of each teacher, (texts, num_labels)
     for teacher, classifier in zip(teachers, classifiers, strict=True):
-        if classifier is None:
+        if classifier is None and teacher != "nb-svm":
+            from sklearn.linear_model import LogisticRegression
+
+            vectors = compute_vectors(texts, load_teacher(teacher))
+            regression = LogisticRegression(C=10, max_iter=1_000).fit(vectors[: len(labels)], dataset["label"][:])
+            answer = regression.predict_proba(vectors)
+        elif classifier is None:
             words = split_words(tqdm(texts, desc=teacher, unit=" texts", disable=None), tokenizer)
             answer = NbSvm().fit(words[: len(labels)], dataset["label"][:]).predict_proba(words)
         else:
@@ -68,6 +79,11 @@ def soft_labels(
     targets[: len(labels)] = label_share * labels + (1 - label_share) * targets[: len(labels)]
     features = Features({"text": Value("string"), "label": List(Value("float32"))})
     return Dataset.from_dict({"text": texts, "label": targets}, features=features)
+
+
+def gives_vectors(teacher: str) -> bool:
+    """Whether a teacher is a sentence-transformers model, by its files or the Hub's name for it."""
+    return teacher.startswith("sentence-transformers/") or (Path(teacher) / "modules.json").is_file()
 
 
 def match_names(own: Sequence[str], names: Sequence[str], teacher: str) -> list[str]:

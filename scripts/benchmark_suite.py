@@ -19,6 +19,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import os
+import random
+import string
 import sys
 import tempfile
 import time
@@ -118,6 +121,16 @@ def read_rows(part: Dataset) -> Rows:
     return Rows(part["text"][:], feature.int2str(labels) if isinstance(feature, ClassLabel) else labels)
 
 
+def add_typos(text: str) -> str:
+    """The text with one letter of every fifth word changed, whatever the run."""
+    words, dice = text.split(" "), random.Random(text)
+    for place in range(4, len(words), 5):
+        if letters := [index for index, sign in enumerate(words[place]) if sign.isalpha()]:
+            index = dice.choice(letters)
+            words[place] = words[place][:index] + dice.choice(string.ascii_lowercase) + words[place][index + 1 :]
+    return " ".join(words)
+
+
 # ------------------------------------------------------------------------------------------------------------- systems
 
 
@@ -152,7 +165,12 @@ def train_ours(
     model, tokenizer = build_model(rows, recipe, seed, network, start, rules=rules)
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
-        UnpublishedTrainer(model, args, None, rows, validation, tokenizer).train()
+        trainer = UnpublishedTrainer(model, args, None, rows, validation, tokenizer)
+        if os.environ.get("FITHEAD"):
+            from hf_lstm_attn.encoding import fit_head
+
+            fit_head(model, trainer.train_dataset)
+        trainer.train()
     names = list_labels(model.config)
     return lambda texts: [names[label] for label in predict_logits(model, tokenizer, texts).argmax(axis=1)]
 
@@ -169,6 +187,8 @@ def choose_systems(names: Sequence[str], recipes: Sequence[str], settings: dict[
             systems[name] = partial(fit_peer, name=name)
             continue
         for recipe in recipes:
+            if os.environ.get("TAG"):
+                name = os.environ["TAG"]
             shown = ", ".join([recipe, *(f"{field}={value}" for field, value in settings.items())])
             systems[f"{name} ({shown})"] = partial(fit_ours, recipe=recipe, settings=settings)
     return systems
@@ -220,6 +240,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [name for name in (OURS, *PEERS) if name != "fasttext" or has_fasttext()]
     parser.add_argument("--systems", nargs="+", choices=(OURS, *PEERS), default=names, help="(default: all installed)")
     parser.add_argument("--validation", action="store_true", help="score on held-out rows instead of test")
+    parser.add_argument("--typos", action="store_true", help="change a letter of every fifth word that is scored")
     parser.add_argument("--recipe", nargs="+", choices=RECIPES, default=["default"], help="of this package's model")
     parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="instead of what the recipe says")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="(default: runs/suite-test.json or the like)")
@@ -231,7 +252,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         tasks = sorted(path.name for path in options.data.iterdir() if path.is_dir())
         name, sizes = "suite", ["100", "1000", "all"]
     options.tasks, options.n = options.tasks or tasks, options.n or sizes
-    options.output = options.output or Path(f"runs/{name}-{options.split}.json")
+    typos = "-typos" * options.typos
+    options.output = options.output or Path(f"runs/{name}-{options.split}{typos}.json")
     options.settings = dict(map(parse_setting, options.set))
     if unknown := options.settings.keys() - TRAINING_FIELDS - MODEL_FIELDS - {"model_name_or_path"}:
         parser.error(f"--set: there is no field {', '.join(sorted(unknown))}.")
@@ -263,6 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.tasks:
         place = (options.tweet_eval, name) if options.tweet_eval else (options.data / name, None)
         task = load_task(*place, on_validation=options.validation)
+        if options.typos:
+            task = task._replace(scored=Rows([add_typos(text) for text in task.scored.texts], task.scored.labels))
         add_task(record, name, task.scored.labels, task.labels)
         for n, system, seed in list_missing(record, name, list(systems), options):
             cell = measure(task, n, system, seed, systems[system])

@@ -49,17 +49,20 @@ def store_model(run: Path, folder: Path, vocabulary: int | None) -> int:
         How many words were kept.
     """
     weights = load_file(run / "model.safetensors")
-    words = min(vocabulary or len(weights[WORD_VECTORS]), len(weights[WORD_VECTORS]))
-    weights[WORD_VECTORS] = weights[WORD_VECTORS][:words]
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    words = config["vocab_size"]
+    if vocabulary and vocabulary < words:
+        words = vocabulary
+        weights[WORD_VECTORS] = weights[WORD_VECTORS][:words]
     save_file(
         {name: w.astype(np.float16) for name, w in weights.items()}, folder / "model.safetensors", {"format": "pt"}
     )
     (folder / "model.safetensors").chmod(0o644)  # safetensors lets the owner alone read
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     config = {name: value for name, value in config.items() if name not in FOR_STRANGERS}
     save_json({**config, "dtype": "float32", "vocab_size": words}, folder / "config.json")
     tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
-    tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if id < words}
+    if tokenizer["model"]["type"] == "WordLevel":  # sub-words are all needed
+        tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if id < words}
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
     (folder / "tokenizer.json").write_text(text, encoding="utf-8", newline="\n")
     shutil.copyfile(run / "tokenizer_config.json", folder / "tokenizer_config.json")
