@@ -29,18 +29,18 @@ from .tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 from .training_args import LstmAttnTrainingArguments
 
 HELD_OUT = 2_000
-TEMPERATURE, SIMILARITY_WEIGHT, LABEL_WEIGHT = 0.05, 0.1, 0.5
+TEMPERATURE, SIMILARITY_WEIGHT, LABEL_WEIGHT = 0.05, 0.1, 0.25
 # What `LstmAttnTrainingArguments` are for an encoder, and what its configuration is.
 DEFAULTS: Any = {
-    "num_train_epochs": 3,
-    "per_device_train_batch_size": 256,
-    "learning_rate": 2e-3,
+    "num_train_epochs": 4,
+    "per_device_train_batch_size": 128,
+    "learning_rate": 3e-3,
     "max_length": 64,
     "eval_strategy": "steps",
     "save_strategy": "steps",
     "logging_strategy": "steps",
-    "eval_steps": 500,
-    "save_steps": 500,
+    "eval_steps": 1_000,
+    "save_steps": 1_000,
     "logging_steps": 100,
 }
 CONFIG: Any = {
@@ -49,6 +49,7 @@ CONFIG: Any = {
     "pooling": "attention+max+mean",
     "word_dropout": 0.1,
     "classifier_dropout": 0.3,
+    "initializer_range": 0.3,
 }
 TOKENIZER: Any = {"vocabulary": "subwords", "vocab_size": 16_000, "normalization": list(NORMALIZATION_RULES)}
 
