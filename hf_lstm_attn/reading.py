@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ FORMATS |= {".txt": "text"}
 FORMAT_NAMES = (*dict.fromkeys(FORMATS.values()), "fasttext", "file_per_class")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 DELIMITERS = ("\t", ",", ";", "|")  # of those that cut the first lines alike the first is taken
+UTF_8 = "utf-8-sig"  # with a byte order mark or without
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
 
 
@@ -56,6 +57,11 @@ class FileOptions:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose among {', '.join(known)}.")
         if not self.header and not self.columns:
             raise ValueError("A table without a header needs names for its columns: columns (--columns).")
+
+    def complete(self, path: Path) -> FileOptions:
+        """The same with the format that the file's name tells, and the encoding that its first bytes tell."""
+        found = {"format": self.format or _find_format(path, self), "encoding": self.encoding or _find_encoding(path)}
+        return replace(self, **found)
 
 
 def open_splits(source: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
@@ -108,17 +114,17 @@ def read_file(path: str | Path, options: FileOptions, cache_dir: str | None = No
     """
     from datasets import load_dataset
 
-    path = Path(path)
-    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    options = options.complete(Path(path))
+    kind, encoding = str(options.format), options.encoding
     builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
     choices: dict[str, Any] = {} if builder in ("parquet", "arrow") else {"encoding": encoding}
-    with _explaining(path, encoding):
+    with _explaining(path, options):
         if builder == "csv":
-            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
+            choices = _describe_table(path, options)
         rows = load_dataset(builder, data_files=str(path), split="train", cache_dir=cache_dir, **choices)
-    how = [f"delimiter {choices['sep']!r}" if builder == "csv" else kind]
-    how += [f"encoding {encoding}"] if encoding != "utf-8-sig" else []
-    return (_split_prefixes(rows) if kind == "fasttext" else rows), ", ".join(how)
+    how = f"delimiter {choices['sep']!r}" if builder == "csv" else kind
+    how += f", encoding {encoding}" if encoding != UTF_8 else ""
+    return (_split_prefixes(rows) if kind == "fasttext" else rows), how
 
 
 def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dict[int, str]]:
@@ -129,13 +135,12 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
     """
     from datasets import Dataset
 
-    path = Path(path)
-    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    options = options.complete(Path(path))
     rows: list[dict[str, Any]] = []
     problems = {}
-    with _explaining(path, encoding), _open(path) as file:
-        lines = io.TextIOWrapper(file, encoding, newline="")
-        if kind == "json":
+    with _explaining(path, options), _open(path) as file:
+        lines = io.TextIOWrapper(file, options.encoding, newline="")
+        if options.format == "json":
             for number, line in enumerate(lines):
                 try:
                     rows.append(dict(json.loads(line)))
@@ -143,16 +148,17 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
                     rows.append({})
                     problems[number] = f"not a JSON object: {error}"
         else:
-            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
-            names, given = choices["names"], {"delimiter": choices["sep"], "quoting": choices["quoting"]}
-            for number, row in enumerate(islice(csv.reader(lines, **given), int(options.header), None)):
-                rows.append(dict(zip(names, row, strict=False)) if len(row) <= len(names) else {})
-                if len(row) > len(names):
-                    problems[number] = f"{len(row)} fields, not {len(names)}"
+            table = _describe_table(path, options)
+            reader = csv.reader(lines, delimiter=table["sep"], quoting=table["quoting"])
+            for number, row in enumerate(islice(reader, int(options.header), None)):
+                if len(row) > len(table["names"]):
+                    problems[number] = f"{len(row)} fields, not {len(table['names'])}"
+                    row = []
+                rows.append(dict(zip(table["names"], row, strict=False)))
         if not any(rows):
             raise ValueError("none of its rows can be read.")
         names = list(dict.fromkeys(name for row in rows for name in row))
-        empty = None if kind == "json" else ""
+        empty = None if options.format == "json" else ""
         return Dataset.from_dict({name: [row.get(name, empty) for row in rows] for name in names}), problems
 
 
@@ -160,18 +166,18 @@ def _load_from_hub(place: Any, config_name: str | None, options: FileOptions) ->
     """A data set of the Hub, or a folder like one."""
     from datasets import load_dataset, load_dataset_builder
 
-    with _explaining(place, "utf-8"):
+    with _explaining(place, options):
         builder = load_dataset_builder(str(place), config_name)
         choices = {}
         if hasattr(builder.config, "sep") and builder.info.features is None:
             files = next(iter(builder.config.data_files.values()))
-            choices = _describe_table(files[0], None, options.encoding or "utf-8-sig", options)
+            choices = _describe_table(files[0], options)
         splits = dict(load_dataset(str(place), config_name, **choices))
     return splits, f"delimiter {choices['sep']!r}" if choices else ""
 
 
 @contextmanager
-def _explaining(place: Any, encoding: str) -> Iterator[None]:
+def _explaining(place: Any, options: FileOptions) -> Iterator[None]:
     """Says of what cannot be read what is wrong, and what to do."""
     from datasets import exceptions
 
@@ -183,6 +189,7 @@ def _explaining(place: Any, encoding: str) -> Iterator[None]:
         cause = error.__cause__ or error
         message = f"Cannot read {place}: {cause}"
         if isinstance(cause, UnicodeError):
+            encoding = options.encoding or UTF_8
             message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding.removesuffix('-sig')}. "
             message += "Name the encoding of the file: encoding (--encoding), as latin-1 or cp1251."
         elif re.search(r"Length of header|Expected \d+ fields", str(cause)):
@@ -214,7 +221,7 @@ def _find_format(path: Path, options: FileOptions) -> str:
 
 def _find_encoding(path: Path) -> str:
     with _open(path) as file:
-        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else UTF_8
 
 
 def _open(path: Any) -> Any:
@@ -223,12 +230,13 @@ def _open(path: Any) -> Any:
     return fsspec.open(str(path), "rb", compression="infer").open()
 
 
-def _describe_table(path: Any, delimiter: str | None, encoding: str, options: FileOptions) -> dict[str, Any]:
+def _describe_table(path: Any, options: FileOptions) -> dict[str, Any]:
     """Arguments of the builder of tables, for which every value is a string and every line a row."""
     import pandas as pd
     from datasets import Features, Value
 
-    delimiter = options.delimiter or delimiter or _find_delimiter(path, encoding)
+    encoding = options.encoding or UTF_8
+    delimiter = options.delimiter or ("\t" if options.format == "tsv" else _find_delimiter(path, encoding))
     quoting = QUOTING[options.quoting or ("none" if delimiter == "\t" else "minimal")]
     choices: dict[str, Any] = {"sep": delimiter, "quoting": quoting, "encoding": encoding, "index_col": False}
     names = list(options.columns or pd.read_csv(path, nrows=0, **choices).columns)
@@ -248,22 +256,18 @@ def _find_delimiter(path: Any, encoding: str) -> str:
 
 def _split_prefixes(rows: Dataset) -> Dataset:
     """fastText's lines, `__label__a __label__b words`, as text and label; a list of labels if any line has several."""
+    from datasets import Dataset
 
-    def split(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
-        pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in batch["text"]]  # type: ignore
-        labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
-        return {"text": [text for _, text in pairs], "label": labels}
-
-    found = rows.map(split, batched=True, keep_in_memory=True)
-    if any(len(labels) > 1 for labels in found["label"]):
-        return found
-    return found.map(lambda batch: {"label": ["".join(row) for row in batch["label"]]}, batched=True)
+    pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in rows["text"]]  # type: ignore
+    labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
+    is_multi = any(len(row) > 1 for row in labels)
+    column = labels if is_multi else ["".join(row) for row in labels]
+    return Dataset.from_dict({"text": [text for _, text in pairs], "label": column})
 
 
 def _read_text(path: Path, options: FileOptions) -> str:
-    encoding = options.encoding or "utf-8-sig"
-    with _explaining(path, encoding):
-        return path.read_text(encoding)
+    with _explaining(path, options):
+        return path.read_text(options.encoding or UTF_8)
 
 
 def _read_class_folders(folder: Path, options: FileOptions) -> dict[str, Dataset]:

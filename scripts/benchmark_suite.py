@@ -57,6 +57,7 @@ from hf_lstm_attn.inference import list_labels, predict_logits
 from hf_lstm_attn.reading import FileOptions, open_splits
 from hf_lstm_attn.results import save_json
 from hf_lstm_attn.startup import keep_freed_memory
+from hf_lstm_attn.word_rules import choose_rules
 
 OURS = "lstm-attn"
 LANGUAGES = {"counterfactual_de": "de", "counterfactual_ja": "ja"}  # the others are English
@@ -147,8 +148,7 @@ def train_ours(
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     network = recipe.model | {name: settings[name] for name in settings.keys() - TRAINING_FIELDS}
-    rules = "english" if language == "en" else "unicode"
-    model, tokenizer = build_model(rows, recipe, seed, network, rules=rules)
+    model, tokenizer = build_model(rows, recipe, seed, network, rules=choose_rules(language))
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
         UnpublishedTrainer(model, args, None, rows, validation, tokenizer).train()
