@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from datasets import Dataset
+import fsspec
+import pandas as pd
+from datasets import Dataset, Features, IterableDataset, Value, exceptions, load_dataset, load_dataset_builder
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 FORMATS |= {".txt": "text"}
@@ -60,8 +61,8 @@ class FileOptions:
 
     def complete(self, path: Path) -> FileOptions:
         """The same with the format that the file's name tells, and the encoding that its first bytes tell."""
-        found = {"format": self.format or _find_format(path, self), "encoding": self.encoding or _find_encoding(path)}
-        return replace(self, **found)
+        format, encoding = self.format or _find_format(path, self), self.encoding or _find_encoding(path)
+        return replace(self, format=format, encoding=encoding)
 
 
 def open_splits(source: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
@@ -71,8 +72,6 @@ def open_splits(source: Any, config_name: str | None, options: FileOptions) -> t
         FileNotFoundError: if nothing is found there, on this machine or on the Hub.
         ValueError: for what cannot be read.
     """
-    from datasets import Dataset
-
     if isinstance(source, Mapping):
         opened = {str(split): open_splits(part, None, options) for split, part in source.items()}
         return {split: part["train"] for split, (part, _) in opened.items()}, next(iter(opened.values()))[1]
@@ -95,8 +94,6 @@ def open_splits(source: Any, config_name: str | None, options: FileOptions) -> t
 
 def _hold_in_memory(source: Any) -> Dataset:
     """Rows that are no file: a data set, a stream, a pandas frame, or a list of texts and one of labels."""
-    from datasets import Dataset, IterableDataset
-
     if isinstance(source, Dataset):
         return source
     if isinstance(source, IterableDataset):
@@ -112,8 +109,6 @@ def read_file(path: str | Path, options: FileOptions, cache_dir: str | None = No
     Raises:
         ValueError: for a file of no known format, or that cannot be read as one.
     """
-    from datasets import load_dataset
-
     options = options.complete(Path(path))
     kind, encoding = str(options.format), options.encoding
     builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
@@ -133,8 +128,6 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
     Raises:
         ValueError: for a file of another format, or where no line can be read.
     """
-    from datasets import Dataset
-
     options = options.complete(Path(path))
     rows: list[dict[str, Any]] = []
     problems = {}
@@ -164,8 +157,6 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
 
 def _load_from_hub(place: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
     """A data set of the Hub, or a folder like one."""
-    from datasets import load_dataset, load_dataset_builder
-
     with _explaining(place, options):
         builder = load_dataset_builder(str(place), config_name)
         choices = {}
@@ -179,8 +170,6 @@ def _load_from_hub(place: Any, config_name: str | None, options: FileOptions) ->
 @contextmanager
 def _explaining(place: Any, options: FileOptions) -> Iterator[None]:
     """Says of what cannot be read what is wrong, and what to do."""
-    from datasets import exceptions
-
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Length of header")  # pandas, where rows have more fields
@@ -225,16 +214,11 @@ def _find_encoding(path: Path) -> str:
 
 
 def _open(path: Any) -> Any:
-    import fsspec
-
     return fsspec.open(str(path), "rb", compression="infer").open()
 
 
 def _describe_table(path: Any, options: FileOptions) -> dict[str, Any]:
     """Arguments of the builder of tables, for which every value is a string and every line a row."""
-    import pandas as pd
-    from datasets import Features, Value
-
     encoding = options.encoding or UTF_8
     delimiter = options.delimiter or ("\t" if options.format == "tsv" else _find_delimiter(path, encoding))
     quoting = QUOTING[options.quoting or ("none" if delimiter == "\t" else "minimal")]
@@ -256,8 +240,6 @@ def _find_delimiter(path: Any, encoding: str) -> str:
 
 def _split_prefixes(rows: Dataset) -> Dataset:
     """fastText's lines, `__label__a __label__b words`, as text and label; a list of labels if any line has several."""
-    from datasets import Dataset
-
     pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in rows["text"]]  # type: ignore
     labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
     is_multi = any(len(row) > 1 for row in labels)
@@ -272,8 +254,6 @@ def _read_text(path: Path, options: FileOptions) -> str:
 
 def _read_class_folders(folder: Path, options: FileOptions) -> dict[str, Dataset]:
     """Splits of `[SPLIT/]CLASS/*.txt`, a file per text; none for any other folder."""
-    from datasets import Dataset
-
     splits: dict[str, Dataset] = {}
     parts = {name: folder / name for name in ("train", "validation", "test") if (folder / name).is_dir()}
     for split, part in (parts or {"train": folder}).items():
