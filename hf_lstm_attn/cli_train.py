@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix
 from transformers import AutoTokenizer, HfArgumentParser, set_seed
 
-from . import distillation, faithfulness, hub, model_card, plots, pretraining, results
+from . import distillation, faithfulness, hub, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
@@ -31,6 +31,7 @@ from .startup import IS_FIRST
 from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
+from .word_rules import choose_rules
 from .word_vectors import extend_vocabulary, initialize_embeddings
 
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
@@ -121,14 +122,11 @@ def evaluate(options: Namespace, extra: Sequence[str]) -> None:
     rows, _ = load_rows(options)
     classifier = load_classifier(options.run)
     names = list_labels(classifier.model.config)
-    labels = np.array(encode_labels(rows, classifier.model.config))
+    labels = np.array(encode_labels(rows["label"][:], rows.features["label"], classifier.model.config))
     logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"][:])
     predictions, metrics = decide(logits, labels), compute_metrics(logits, labels)
-    print(
-        classification_report(
-            labels, predictions, labels=range(len(names)), target_names=names, digits=4, zero_division=0
-        )
-    )
+    shown: Any = {"labels": range(len(names)), "target_names": names, "digits": 4, "zero_division": 0}
+    print(classification_report(labels, predictions, **shown))
     low, high = compute_intervals(predictions, labels, len(names))
     majority = np.zeros_like(labels) if labels.ndim == 2 else np.full_like(labels, np.bincount(labels).argmax())
     table = {f"{len(rows):,} rows": metrics, "95 %: from": low, "95 %: to": high}
@@ -150,9 +148,7 @@ def audit(options: Namespace, extra: Sequence[str]) -> None:
     scores = ("comprehensiveness", "sufficiency")
     print_table({name: {key: row[key]["mean"] for key in scores} for name, row in found["methods"].items()}, *scores)
     if record and Path(options.run).is_dir():
-        for write in (results.save_results, model_card.save_figures, model_card.save_card):
-            write({**record, "audit": found}, options.run)
-        hub.save(options.run)
+        hub.save_run({**record, "audit": found}, options.run, {"audit": found})
         print(f"\n{options.run} holds the audit now: see audit.png.")
 
 
@@ -197,7 +193,7 @@ def build_tokenizer(options: Namespace, texts: Sequence[str], language: str, **c
     """A tokenizer of these texts: by the options, else the recipe, else `choices`, as suits language and data set."""
     data, length = DATASETS.get(options.dataset), options.max_position_embeddings
     choices |= {"normalization": data.normalization} if data else {}
-    choices |= {"rules": "english" if language == "en" else "unicode"}
+    choices |= {"rules": choose_rules(language)}
     choices |= RECIPES[getattr(options, "recipe", "default")].tokenizer
     choices |= pick(options, "rules", "vocabulary", "min_frequency")
     return train_tokenizer(texts, **choices, **({"max_length": length} if length else {}))

@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from datasets import Dataset, DatasetDict, Value
 
 from .reading import FileOptions, open_splits
 from .splits import SPLITS, Rows, as_list, build_splits
-
-if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
 
 BATCH = 10_000  # rows in memory at once
 
@@ -84,9 +82,7 @@ def load_data(
         for argument, columns in (("text_column", texts), ("label_column", wanted)):
             check_columns(name, part, argument, columns)
         read[split] = read_rows(part, texts, wanted, label_delimiter)
-    title = ", ".join(
-        [f"{name}: text: {' '.join(texts)}", f"label: {' '.join(labels) or 'none'}", *filter(None, [how])]
-    )
+    title = f"{name}: text: {' '.join(texts)}, label: {' '.join(labels) or 'none'}{f', {how}' if how else ''}"
     shares = {"validation": validation_fraction, "test": test_fraction}
     return build_splits(title, read, shares, seed, positive_label=positive_label, drop_duplicates=drop_duplicates)
 
@@ -114,8 +110,6 @@ def list_names(feature: Any) -> list[str]:
 
 def read_rows(part: Dataset, text_columns: list[str], label_columns: list[str], delimiter: str | None = None) -> Rows:
     """Texts and labels out of the columns of a split."""
-    from datasets import Value
-
     if len(text_columns) == 1:
         texts = part.select_columns(text_columns).rename_columns({text_columns[0]: "text"})
     else:

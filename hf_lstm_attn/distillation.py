@@ -192,9 +192,14 @@ def distill_encoder(
 def render_card(result: dict[str, Any], *, language: str | None, license: str | None) -> str:
     """The encoder's model card, from what `distillation.json` holds."""
     data, teacher = result["dataset"], result["teacher"]
-    tags = ["lstm", "sentence-similarity", "hf_lstm_attn"]
-    task = {"library_name": "transformers", "pipeline_tag": "feature-extraction", "tags": tags}
-    metadata = ModelCardData(language=language, license=license, base_model=teacher, **task)
+    metadata = ModelCardData(
+        language=language,
+        license=license,
+        base_model=teacher,
+        library_name="transformers",
+        pipeline_tag="feature-extraction",
+        tags=["lstm", "sentence-similarity", "hf_lstm_attn"],
+    )
     also = (
         f" and to give the class probabilities of {', '.join(result['classifiers'])}" if result["classifiers"] else ""
     )

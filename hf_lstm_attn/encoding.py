@@ -7,7 +7,8 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -126,15 +127,14 @@ def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedC
     if "text" not in columns:
         raise ValueError(f"There is no column 'text', only {', '.join(columns)}: rename one, or use load_data.")
     feature = (dataset.features or {}).get("label")
-    ids = _map_labels(feature, config)
     if isinstance(dataset, Dataset) and "label" in columns:
-        _check_labels(dataset["label"][:], feature, ids, config)
+        encode_labels(dataset["label"][:], feature, config)  # all at once: an error counts the rows of the whole
 
     def encode_batch(rows: dict[str, list[Any]]) -> dict[str, Any]:
         texts = tokenizer(rows["text"], truncation=True, return_attention_mask=False, verbose=False)
         encoded: dict[str, Any] = {"input_ids": texts["input_ids"]}
         if "label" in columns:
-            encoded["labels"] = _convert_labels(rows["label"], feature, ids, config)
+            encoded["labels"] = encode_labels(rows["label"], feature, config)
         return encoded
 
     choices: Any = {"keep_in_memory": True, "load_from_cache_file": False} if isinstance(dataset, Dataset) else {}
@@ -153,42 +153,31 @@ def warn_of_unknown_words(rows: Any, tokenizer: PreTrainedTokenizerBase) -> None
         logger.warning(f"{problem}: the model can hardly tell such texts apart. What helps: {helps}.")
 
 
-def _map_labels(feature: Any, config: PretrainedConfig) -> dict[Any, int]:
-    """Label as stored -> class id. Where class names are numbers, a number is a name and never a position."""
-    if names := list_names(feature):
-        return {label: config.label2id[name] for label, name in enumerate(names) if name in config.label2id}
-    numbers = {int(name): label for name, label in config.label2id.items() if re.fullmatch(r"-?\d+", name)}
-    return {**config.label2id, **(numbers or {label: label for label in range(config.num_labels)})}
+def encode_labels(labels: Sequence[Any], feature: Any, config: PretrainedConfig) -> list[Any]:
+    """Labels of a column of this feature as `encode` gives them. Where class names are numbers, a number is a name and
+    never a position.
 
-
-def encode_labels(dataset: Dataset, config: PretrainedConfig) -> list[Any]:
-    """The labels as `encode` gives them, without reading the texts; ValueError for those that the model lacks."""
-    feature, labels = dataset.features["label"], dataset["label"][:]
-    ids = _map_labels(feature, config)
-    _check_labels(labels, feature, ids, config)
-    return _convert_labels(labels, feature, ids, config)
-
-
-def _convert_labels(labels: Sequence[Any], feature: Any, ids: Mapping[Any, int], config: Any) -> list[Any]:
-    if not isinstance(feature, List):
-        return [label if isinstance(label, list) else ids[label] for label in labels]
-    if not list_names(feature):  # probabilities
+    Raises:
+        ValueError: with counts, for labels that are none of the model's.
+    """
+    names, size = dict(enumerate(list_names(feature))), config.num_labels
+    is_list = len(labels) > 0 and isinstance(labels[0], list)
+    if is_list and not names:  # probabilities
+        if any(len(row) != size for row in labels):
+            raise ValueError(f"Labels that are lists must have {size} numbers, one for each class.")
         return list(labels)
-    rows = ([ids[label] for label in row] for row in labels)
-    return [np.isin(range(config.num_labels), row).astype(float) for row in rows]
-
-
-def _check_labels(labels: Sequence[Any], feature: Any, ids: Mapping[Any, int], config: PretrainedConfig) -> None:
-    """Raises ValueError, with counts, for labels that are none of the model's."""
-    names = dict(enumerate(list_names(feature)))
-    if len(labels) and isinstance(labels[0], list):
-        if not names and any(len(row) != config.num_labels for row in labels):
-            raise ValueError(f"Labels that are lists must have {config.num_labels} numbers, one for each class.")
-        labels = [label for row in labels for label in row if names]
-    unknown = Counter(label for label in labels if label not in ids)
-    found = [f"{names.get(label, label)!r} ({rows:,} rows)" for label, rows in unknown.most_common(5)]
-    if found:
-        raise ValueError(f"Unknown label {', '.join(found)}: the model's classes are {', '.join(list_labels(config))}.")
+    if names:
+        ids = {label: config.label2id[name] for label, name in names.items() if name in config.label2id}
+    else:
+        numbers = {int(name): label for name, label in config.label2id.items() if re.fullmatch(r"-?\d+", name)}
+        ids = {**config.label2id, **(numbers or {label: label for label in range(size)})}
+    unknown = Counter(label for label in (chain.from_iterable(labels) if is_list else labels) if label not in ids)
+    if unknown:
+        found = ", ".join(f"{names.get(label, label)!r} ({rows:,} rows)" for label, rows in unknown.most_common(5))
+        raise ValueError(f"Unknown label {found}: the model's classes are {', '.join(list_labels(config))}.")
+    if is_list:
+        return [np.isin(range(size), [ids[label] for label in row]).astype(float) for row in labels]
+    return [ids[label] for label in labels]
 
 
 def describe_split(dataset: Any, labels: Sequence[str]) -> dict[str, Any]:

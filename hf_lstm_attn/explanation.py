@@ -1,11 +1,19 @@
-"""Explanations: a prediction, and what each word of the text did for a class."""
+"""Explanations: a prediction, and what each word of the text did for a class; on a page, in a terminal, as a picture.
+
+The text comes from anywhere, so everything from it is escaped, and the page's content security policy forbids all but
+styles within it. There is no script: radio buttons switch between explanations.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from jinja2 import Environment
+from rich.console import Console
+from rich.text import Text
 from transformers import TextClassificationPipeline
 
 from .attribution import METHODS, compute_log_odds, compute_logits, compute_probabilities, encode_text
@@ -13,6 +21,9 @@ from .inference import list_labels, load_classifier
 from .text import make_visible
 
 STRONGEST = 10
+# Of xterm's 256 colours, the faint first: blue, orange, green, legible under black letters. No two of the three look
+# alike to any kind of colour vision.
+SHADES = {"for": (195, 153, 117, 75, 33), "against": (223, 216, 215, 208, 202), "weight": (194, 157, 120, 77, 35)}
 
 
 @dataclass(frozen=True)
@@ -63,10 +74,26 @@ class Explanation:
         """The ten words whose scores are farthest from zero, the strongest first."""
         return sorted(self.words, key=lambda word: -abs(word.score))[:STRONGEST]
 
+    @property
+    def meaning(self) -> str:
+        """What the scores are."""
+        return f"log-odds of {self.label}" if self.signed else "share of the weight, not importance"
+
+    def format_score(self, score: float) -> str:
+        """ "+1.25" log-odds, or "12.5 %" of the attention."""
+        return f"{score:+.2f}".replace("-", "−") if self.signed else f"{100 * score:.1f} %"
+
+    def choose_shade(self, score: float, levels: int = 10) -> tuple[str, int]:
+        """A key of `SHADES`, and the level: 0 for no shade, `levels` for the strongest word of the text.
+
+        The page's style sheet has 10 levels.
+        """
+        largest = abs(self.strongest[0].score) or 1.0
+        kind = "weight" if not self.signed else "for" if score > 0 else "against"
+        return kind, round(abs(score) / largest * levels)
+
     def to_html(self, path: str | Path) -> None:
         """Write a page that needs no other file and no network; `build_page` puts several explanations on one."""
-        from .explanation_page import build_page
-
         Path(path).write_text(build_page([self]), encoding="utf-8")
 
     def plot(self, path: str | Path) -> None:
@@ -79,14 +106,49 @@ class Explanation:
 
     def __str__(self) -> str:
         """What `print` prints: in colour where standard output is a terminal that has some."""
-        from rich.console import Console
-
-        from .explanation_page import build_terminal_text
-
         console = Console()
         with console.capture() as capture:
             console.print(build_terminal_text(self))
         return capture.get().rstrip("\n")
+
+
+def build_page(explanations: Sequence[Explanation]) -> str:
+    """A self-contained HTML page; it opens on the first of `METHODS` that is given.
+
+    Args:
+        explanations: Of one text: methods, or classes, to choose among.
+
+    Raises:
+        ValueError: for no explanation, or explanations of several texts.
+    """
+    if len({explanation.text for explanation in explanations}) != 1:
+        raise ValueError("A page shows one text: pass one or more explanations of the same text.")
+    order = list(METHODS)
+    ordered = sorted(explanations, key=lambda one: (order.index(one.method), one.label != one.predicted))
+    environment = Environment(
+        autoescape=True, finalize=lambda value: make_visible(value, keep="\n") if isinstance(value, str) else value
+    )
+    template = Path(__file__).with_name("explanation_page.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(explanations=ordered)
+
+
+def build_terminal_text(explanation: Explanation) -> Text:
+    """What was read of the text with its words shaded, then the strongest words; nothing of it acts on a terminal."""
+
+    def choose_style(score: float) -> str:
+        kind, level = explanation.choose_shade(score, len(SHADES["for"]))
+        return f"black on color({SHADES[kind][level - 1]})" if level else ""
+
+    shaded, strongest = Text(make_visible(explanation.text, keep="\n")), Text()
+    for word in explanation.words:
+        shaded.stylize(choose_style(word.score), word.start, word.end)
+    for word in explanation.strongest:
+        strongest.append(f"\n{explanation.format_score(word.score):>8}  ")
+        strongest.append(make_visible(word.word), choose_style(word.score))
+    if explanation.read != (0, len(explanation.text)):
+        strongest.append("\n\nThe text is longer than the model takes; what is not shown was not read.")
+    heading = f"{explanation.title}\n{explanation.method}: {make_visible(explanation.meaning)}\n\n"
+    return Text.assemble((heading, "bold"), shaded[slice(*explanation.read)], "\n", strongest)
 
 
 def explain(

@@ -104,6 +104,23 @@ def save(folder: str | Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
+def save_run(results: dict[str, Any], folder: str | Path, new: dict[str, Any] | None = None, **card: Any) -> None:
+    """Write a run's results, figures, card and checksums; results first, for a figure that fails costs a warning.
+
+    Args:
+        new: The parts of the results to draw; by default all.
+        card: Options of `render_card`.
+    """
+    from .model_card import save_card, save_figures
+    from .results import save_results
+
+    save_results(results, folder)
+    titles = {name: results.get(name) for name in ("schema_version", "dataset", "labels")}
+    save_figures(results if new is None else titles | new, folder)
+    save_card(results, folder, **card)
+    save(folder)
+
+
 def push(
     folder: str | Path,
     repo_id: str,

@@ -21,11 +21,8 @@ from transformers import (
 
 from .attribution import compute_probabilities, has_independent_classes
 from .configuration_lstm_attn import LstmAttnConfig
-from .data import check_columns, join_texts
 from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
 from .pipeline_lstm_attn import LstmAttnPipeline
-from .reading import FileOptions, read_file, read_leniently
-from .splits import as_list
 
 AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
@@ -155,6 +152,9 @@ def predict_file(
         FileNotFoundError: if there is no such file.
         ValueError: for a file that cannot be read or has no such column, or an output of another format.
     """
+    from .data import as_list, check_columns, join_texts  # here, for `datasets` comes with them
+    from .reading import FileOptions, read_file, read_leniently
+
     output, options, wanted = Path(output), FileOptions(**file_options), as_list(text_column)
     if output.suffix not in WRITERS:
         raise ValueError(f"{output.name} has no format that is known; its name must end in {', '.join(WRITERS)}.")
@@ -170,11 +170,18 @@ def predict_file(
                 raise error from None
         check_columns(Path(path).name, rows, "text_column", wanted)
         prefix = "predicted_" if {"label", "score", "note"} & {*rows.column_names} else ""
+        names = list_labels(classifier.model.config) if all_scores else []
 
         def label(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
             texts = [join_texts(*row) for row in zip(*map(batch.get, wanted), strict=True)]
-            columns = _label_texts(classifier, texts, all_scores, threshold, label_delimiter)
-            columns["note"] = [problems.get(row, note) for row, note in zip(numbers, columns["note"], strict=True)]
+            found = predict(classifier, (text for text in texts if text.strip()))
+            scores = [next(found) if text.strip() else {} for text in texts]
+            columns: dict[str, list[Any]] = {
+                "label": [label_delimiter.join(choose_labels(classifier, row, threshold)) for row in scores],
+                "score": [max(row.values(), default=float("nan")) for row in scores],
+                **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names},
+                "note": [problems.get(n, "" if row else "no text") for n, row in zip(numbers, scores, strict=True)],
+            }
             return {prefix + name: column for name, column in columns.items()}
 
         choices: Any = {"with_indices": True, "batched": True, "batch_size": CHUNK, "new_fingerprint": "labelled"}
@@ -185,21 +192,6 @@ def predict_file(
         WRITERS[output.suffix](rows, part)
         part.replace(output)
         return {"rows": len(rows), "without_text": sum(map(bool, rows[f"{prefix}note"]))}
-
-
-def _label_texts(
-    classifier: Any, texts: list[str], all_scores: bool, threshold: float, label_delimiter: str
-) -> dict[str, list[Any]]:
-    """The new columns of `predict_file` for some rows."""
-    found = predict(classifier, (text for text in texts if text.strip()))
-    scores = [next(found) if text.strip() else {} for text in texts]
-    names = list_labels(classifier.model.config) if all_scores else []
-    return {
-        "label": [label_delimiter.join(choose_labels(classifier, row, threshold)) for row in scores],
-        "score": [max(row.values(), default=float("nan")) for row in scores],
-        **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names},
-        "note": ["" if row else "no text" for row in scores],
-    }
 
 
 def _quote_formula(value: Any) -> Any:

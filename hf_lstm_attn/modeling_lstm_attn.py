@@ -253,7 +253,7 @@ class LstmAttnForSequenceClassification(LstmAttnPreTrainedModel):
 
     def classify(self, encoded: LstmAttnModelOutput) -> torch.Tensor:
         """Logits (batch, num_labels) of what the encoder gives; a sentence vector stands beside the pooled states."""
-        features = encoded.pooler_output
+        features: Any = encoded.pooler_output
         if encoded.sentence_vector is not None:
             features = torch.cat([features, VECTOR_SCALE * encoded.sentence_vector.to(features.dtype)], dim=-1)
         return self.classifier(self.dropout(features))

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .reading import FileOptions, open_splits
-
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
@@ -106,6 +104,8 @@ DATASETS = {
 
 
 def _open(path: Any, config_name: str | None = None) -> dict[str, Dataset]:
+    from .reading import FileOptions, open_splits  # here, for the command line starts without `datasets`
+
     return open_splits(path, config_name, FileOptions())[0]
 
 
@@ -120,7 +120,7 @@ def _make(
     """
     from datasets import ClassLabel
 
-    from .data import read_rows  # here, for NumPy comes with it, and the command line starts without
+    from .data import read_rows
     from .splits import SPLITS, build_splits
 
     shares = dict(zip(SPLITS[1:], (fractions or (0.8, 0.1, 0.1))[1:], strict=False))

@@ -9,19 +9,21 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from datasets import Dataset
+import fsspec
+import pandas as pd
+from datasets import Dataset, Features, IterableDataset, Value, exceptions, load_dataset, load_dataset_builder
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 FORMATS |= {".txt": "text"}
 FORMAT_NAMES = (*dict.fromkeys(FORMATS.values()), "fasttext", "file_per_class")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 DELIMITERS = ("\t", ",", ";", "|")  # of those that cut the first lines alike the first is taken
+UTF_8 = "utf-8-sig"  # with a byte order mark or without
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
 
 
@@ -57,6 +59,11 @@ class FileOptions:
         if not self.header and not self.columns:
             raise ValueError("A table without a header needs names for its columns: columns (--columns).")
 
+    def complete(self, path: Path) -> FileOptions:
+        """The same with the format that the file's name tells, and the encoding that its first bytes tell."""
+        format, encoding = self.format or _find_format(path, self), self.encoding or _find_encoding(path)
+        return replace(self, format=format, encoding=encoding)
+
 
 def open_splits(source: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
     """The splits of a source as they are stored, and how its files were read, in words.
@@ -65,8 +72,6 @@ def open_splits(source: Any, config_name: str | None, options: FileOptions) -> t
         FileNotFoundError: if nothing is found there, on this machine or on the Hub.
         ValueError: for what cannot be read.
     """
-    from datasets import Dataset
-
     if isinstance(source, Mapping):
         opened = {str(split): open_splits(part, None, options) for split, part in source.items()}
         return {split: part["train"] for split, (part, _) in opened.items()}, next(iter(opened.values()))[1]
@@ -89,8 +94,6 @@ def open_splits(source: Any, config_name: str | None, options: FileOptions) -> t
 
 def _hold_in_memory(source: Any) -> Dataset:
     """Rows that are no file: a data set, a stream, a pandas frame, or a list of texts and one of labels."""
-    from datasets import Dataset, IterableDataset
-
     if isinstance(source, Dataset):
         return source
     if isinstance(source, IterableDataset):
@@ -106,19 +109,17 @@ def read_file(path: str | Path, options: FileOptions, cache_dir: str | None = No
     Raises:
         ValueError: for a file of no known format, or that cannot be read as one.
     """
-    from datasets import load_dataset
-
-    path = Path(path)
-    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    options = options.complete(Path(path))
+    kind, encoding = str(options.format), options.encoding
     builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
     choices: dict[str, Any] = {} if builder in ("parquet", "arrow") else {"encoding": encoding}
-    with _explaining(path, encoding):
+    with _explaining(path, options):
         if builder == "csv":
-            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
+            choices = _describe_table(path, options)
         rows = load_dataset(builder, data_files=str(path), split="train", cache_dir=cache_dir, **choices)
-    how = [f"delimiter {choices['sep']!r}" if builder == "csv" else kind]
-    how += [f"encoding {encoding}"] if encoding != "utf-8-sig" else []
-    return (_split_prefixes(rows) if kind == "fasttext" else rows), ", ".join(how)
+    how = f"delimiter {choices['sep']!r}" if builder == "csv" else kind
+    how += f", encoding {encoding}" if encoding != UTF_8 else ""
+    return (_split_prefixes(rows) if kind == "fasttext" else rows), how
 
 
 def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dict[int, str]]:
@@ -127,15 +128,12 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
     Raises:
         ValueError: for a file of another format, or where no line can be read.
     """
-    from datasets import Dataset
-
-    path = Path(path)
-    kind, encoding = options.format or _find_format(path, options), options.encoding or _find_encoding(path)
+    options = options.complete(Path(path))
     rows: list[dict[str, Any]] = []
     problems = {}
-    with _explaining(path, encoding), _open(path) as file:
-        lines = io.TextIOWrapper(file, encoding, newline="")
-        if kind == "json":
+    with _explaining(path, options), _open(path) as file:
+        lines = io.TextIOWrapper(file, options.encoding, newline="")
+        if options.format == "json":
             for number, line in enumerate(lines):
                 try:
                     rows.append(dict(json.loads(line)))
@@ -143,38 +141,35 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
                     rows.append({})
                     problems[number] = f"not a JSON object: {error}"
         else:
-            choices = _describe_table(path, "\t" if kind == "tsv" else None, encoding, options)
-            names, given = choices["names"], {"delimiter": choices["sep"], "quoting": choices["quoting"]}
-            for number, row in enumerate(islice(csv.reader(lines, **given), int(options.header), None)):
-                rows.append(dict(zip(names, row, strict=False)) if len(row) <= len(names) else {})
-                if len(row) > len(names):
-                    problems[number] = f"{len(row)} fields, not {len(names)}"
+            table = _describe_table(path, options)
+            reader = csv.reader(lines, delimiter=table["sep"], quoting=table["quoting"])
+            for number, row in enumerate(islice(reader, int(options.header), None)):
+                if len(row) > len(table["names"]):
+                    problems[number] = f"{len(row)} fields, not {len(table['names'])}"
+                    row = []
+                rows.append(dict(zip(table["names"], row, strict=False)))
         if not any(rows):
             raise ValueError("none of its rows can be read.")
         names = list(dict.fromkeys(name for row in rows for name in row))
-        empty = None if kind == "json" else ""
+        empty = None if options.format == "json" else ""
         return Dataset.from_dict({name: [row.get(name, empty) for row in rows] for name in names}), problems
 
 
 def _load_from_hub(place: Any, config_name: str | None, options: FileOptions) -> tuple[dict[str, Dataset], str]:
     """A data set of the Hub, or a folder like one."""
-    from datasets import load_dataset, load_dataset_builder
-
-    with _explaining(place, "utf-8"):
+    with _explaining(place, options):
         builder = load_dataset_builder(str(place), config_name)
         choices = {}
         if hasattr(builder.config, "sep") and builder.info.features is None:
             files = next(iter(builder.config.data_files.values()))
-            choices = _describe_table(files[0], None, options.encoding or "utf-8-sig", options)
+            choices = _describe_table(files[0], options)
         splits = dict(load_dataset(str(place), config_name, **choices))
     return splits, f"delimiter {choices['sep']!r}" if choices else ""
 
 
 @contextmanager
-def _explaining(place: Any, encoding: str) -> Iterator[None]:
+def _explaining(place: Any, options: FileOptions) -> Iterator[None]:
     """Says of what cannot be read what is wrong, and what to do."""
-    from datasets import exceptions
-
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Length of header")  # pandas, where rows have more fields
@@ -183,6 +178,7 @@ def _explaining(place: Any, encoding: str) -> Iterator[None]:
         cause = error.__cause__ or error
         message = f"Cannot read {place}: {cause}"
         if isinstance(cause, UnicodeError):
+            encoding = options.encoding or UTF_8
             message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding.removesuffix('-sig')}. "
             message += "Name the encoding of the file: encoding (--encoding), as latin-1 or cp1251."
         elif re.search(r"Length of header|Expected \d+ fields", str(cause)):
@@ -214,21 +210,17 @@ def _find_format(path: Path, options: FileOptions) -> str:
 
 def _find_encoding(path: Path) -> str:
     with _open(path) as file:
-        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else UTF_8
 
 
 def _open(path: Any) -> Any:
-    import fsspec
-
     return fsspec.open(str(path), "rb", compression="infer").open()
 
 
-def _describe_table(path: Any, delimiter: str | None, encoding: str, options: FileOptions) -> dict[str, Any]:
+def _describe_table(path: Any, options: FileOptions) -> dict[str, Any]:
     """Arguments of the builder of tables, for which every value is a string and every line a row."""
-    import pandas as pd
-    from datasets import Features, Value
-
-    delimiter = options.delimiter or delimiter or _find_delimiter(path, encoding)
+    encoding = options.encoding or UTF_8
+    delimiter = options.delimiter or ("\t" if options.format == "tsv" else _find_delimiter(path, encoding))
     quoting = QUOTING[options.quoting or ("none" if delimiter == "\t" else "minimal")]
     choices: dict[str, Any] = {"sep": delimiter, "quoting": quoting, "encoding": encoding, "index_col": False}
     names = list(options.columns or pd.read_csv(path, nrows=0, **choices).columns)
@@ -248,28 +240,20 @@ def _find_delimiter(path: Any, encoding: str) -> str:
 
 def _split_prefixes(rows: Dataset) -> Dataset:
     """fastText's lines, `__label__a __label__b words`, as text and label; a list of labels if any line has several."""
-
-    def split(batch: dict[str, list[str]]) -> dict[str, list[Any]]:
-        pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in batch["text"]]  # type: ignore
-        labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
-        return {"text": [text for _, text in pairs], "label": labels}
-
-    found = rows.map(split, batched=True, keep_in_memory=True)
-    if any(len(labels) > 1 for labels in found["label"]):
-        return found
-    return found.map(lambda batch: {"label": ["".join(row) for row in batch["label"]]}, batched=True)
+    pairs = [re.fullmatch(r"((?:__label__\S+\s*)*)(.*)", line).groups() for line in rows["text"]]  # type: ignore
+    labels = [re.findall(r"__label__(\S+)", prefix) for prefix, _ in pairs]
+    is_multi = any(len(row) > 1 for row in labels)
+    column = labels if is_multi else ["".join(row) for row in labels]
+    return Dataset.from_dict({"text": [text for _, text in pairs], "label": column})
 
 
 def _read_text(path: Path, options: FileOptions) -> str:
-    encoding = options.encoding or "utf-8-sig"
-    with _explaining(path, encoding):
-        return path.read_text(encoding)
+    with _explaining(path, options):
+        return path.read_text(options.encoding or UTF_8)
 
 
 def _read_class_folders(folder: Path, options: FileOptions) -> dict[str, Dataset]:
     """Splits of `[SPLIT/]CLASS/*.txt`, a file per text; none for any other folder."""
-    from datasets import Dataset
-
     splits: dict[str, Dataset] = {}
     parts = {name: folder / name for name in ("train", "validation", "test") if (folder / name).is_dir()}
     for split, part in (parts or {"train": folder}).items():

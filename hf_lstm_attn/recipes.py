@@ -23,22 +23,15 @@ class Recipe:
     word_vectors: str | None = None
 
 
-_REGULARIZED = {
-    "pooling": "attention+max+mean",
-    "word_dropout": 0.1,
-    "embedding_dropout": 0.5,
-    "classifier_dropout": 0.5,
-}
 RECIPES: dict[str, Recipe] = {
     # Two directions, word vectors of the training texts, dropout, averaged weights; rate and steps follow the rows.
     "default": Recipe(
-        model=_REGULARIZED,
-        word_vectors="train",
-    ),
-    # The default halved in every size, two epochs; for a first look.
-    "fast": Recipe(
-        model={**_REGULARIZED, "embedding_size": 64, "hidden_size": 64},
-        training={"learning_rate": 4e-3, "num_train_epochs": 2, "max_length": 200},
+        model={
+            "pooling": "attention+max+mean",
+            "word_dropout": 0.1,
+            "embedding_dropout": 0.5,
+            "classifier_dropout": 0.5,
+        },
         word_vectors="train",
     ),
     # A small network and many small steps; for a few hundred to a few thousand rows, and the demo. Averaged weights and

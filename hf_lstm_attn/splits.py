@@ -6,13 +6,12 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import combinations
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict, List
 
 SPLITS = ("train", "validation", "test")  # those with labels
 SHOWN_LABELS = 12  # in the log
@@ -41,10 +40,6 @@ class Rows(NamedTuple):
     kinds: list[Any]
     names: list[str]
 
-    @property
-    def is_labelled(self) -> bool:
-        return len(self.kinds) > 0
-
 
 def build_splits(
     title: str,
@@ -63,12 +58,10 @@ def build_splits(
         shares: Of train, for each split to be held out of it where it is not stored.
         grouped: Whether train lies in groups: held out is one stretch of each label, see `cut`.
     """
-    from datasets import DatasetDict
-
     names = _order_names(read, positive_label)
     chosen, notes = _choose_rows(read, names)
     origins = dict(zip(read, read, strict=True))
-    if "train" in read and read["train"].is_labelled:
+    if "train" in read and read["train"].kinds:
         missing = {split: share for split, share in shares.items() if share and split not in read}
         train, kinds = chosen["train"], read["train"].kinds
         order = sorted(range(len(kinds)), key=lambda kind: [names.index(name) for name in as_list(kinds[kind])])
@@ -88,7 +81,7 @@ def build_splits(
     logging.getLogger("hf_lstm_attn").info("%s, %s", title, ", ".join(notes))
     for split, rows in chosen.items():
         found = (np.bincount(read[origins[split]].codes[rows]) > 0).sum()
-        if read[origins[split]].is_labelled and found < (2 if split == "train" else 1):
+        if read[origins[split]].kinds and found < (2 if split == "train" else 1):
             raise ValueError(f"{title}: {split} needs more rows or labels ({', '.join(notes)}).")
     whole = {split: _add_labels(rows, names) for split, rows in read.items()}
     ordered = sorted(chosen, key=[*SPLITS, *read].index)
@@ -123,7 +116,7 @@ def _choose_rows(read: Mapping[str, Rows], names: Sequence[str]) -> tuple[dict[s
         chosen[split] = np.flatnonzero(has_text & has_label)
         skipped.update({"no text": int((~has_text).sum()), "no label": int((has_text & ~has_label).sum())})
         for kind, number in enumerate(np.bincount(rows.codes[chosen[split]], minlength=len(rows.kinds)).tolist()):
-            counts.update(dict.fromkeys(as_list(rows.kinds[kind]), number) if rows.is_labelled else {})
+            counts.update(dict.fromkeys(as_list(rows.kinds[kind]), number) if rows.kinds else {})
     notes = [f"{sum(map(len, chosen.values())):,} rows"]
     if names:
         listed = ", ".join(f"{name} ({counts[name]:,})" for name in names[:SHOWN_LABELS])
@@ -131,17 +124,14 @@ def _choose_rows(read: Mapping[str, Rows], names: Sequence[str]) -> tuple[dict[s
         rare = ", ".join(repr(name) for name in names if counts[name] < 2 and "train" in read)
         notes += [f"warning: only one row has the label {rare}"] if rare else []
     notes += [f"{number:,} skipped ({reason})" for reason, number in skipped.items() if number]
-    return chosen, notes + [f"{split} kept without labels" for split, rows in read.items() if not rows.is_labelled]
+    return chosen, notes + [f"{split} kept without labels" for split, rows in read.items() if not rows.kinds]
 
 
 def _describe_duplicates(keys: Mapping[str, np.ndarray]) -> list[str]:
     splits = [split for split in SPLITS if split in keys]
     within = {f"within {split}": int((np.diff(np.sort(keys[split])) == 0).sum()) for split in splits}
-    between = {
-        f"of {later} in {split}": int(_are_in(keys[later], keys[split]).sum())
-        for place, split in enumerate(splits)
-        for later in splits[place + 1 :]
-    }
+    pairs = combinations(splits, 2)
+    between = {f"of {later} in {split}": int(_are_in(keys[later], keys[split]).sum()) for split, later in pairs}
     found = ", ".join(f"{number:,} {where}" for where, number in {**within, **between}.items() if number)
     return [f"duplicates: {found}"] if found else []
 
@@ -155,9 +145,7 @@ def _are_in(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _add_labels(rows: Rows, names: list[str]) -> Dataset:
     """The texts with their labels as class ids; -1 where a label is missing."""
-    from datasets import ClassLabel, List
-
-    if not rows.is_labelled:
+    if not rows.kinds:
         return rows.texts
     numbers: dict[Any, int] = {None: -1} | {name: number for number, name in enumerate(names)}
     classes, is_multi = ClassLabel(names=names), any(isinstance(kind, tuple) for kind in rows.kinds)

@@ -1,4 +1,4 @@
-"""How a process of the command line starts: quiet libraries, memory that is kept, imports of half the time."""
+"""How a process of the command line starts: quiet libraries, memory that is kept, imports without optional packages."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ import platform
 import sys
 import warnings
 from argparse import Namespace
-from importlib.metadata import version
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 # What libraries read when they are imported; long waits of OpenMP's threads slow training where others take a core.
 SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
 OPTIONAL = ("accelerate", "jinja2", "peft", "scipy", "sklearn", "torchao")  # packages that labelling a text can spare
-TESTED = {"torch": "2.13.", "transformers": "5.23."}  # those with which `import_quickly` leaves out more
 IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
 
 
@@ -48,29 +43,11 @@ def keep_freed_memory() -> None:
 
 
 def import_quickly() -> None:
-    """Import the model in half of the time, without what labelling a text can spare: optional packages, torch's
-    compiler, computing on several machines. They stay away from this process."""
+    """Import the model without optional packages, which takes a quarter less time."""
     gc.disable()  # imports leave little garbage, and much to look through
-    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]
-    import torch
-
-    if all(version(name).startswith(number) for name, number in TESTED.items()):
-        compiler: Any = ModuleType("torch._dynamo")
-        compiler.disable = compiler.allow_in_graph = compiler.assume_constant_result = _leave
-        sys.modules["torch._dynamo"] = torch._dynamo = compiler
-        torch.distributed.is_available = lambda: False
-        torch.nn.Embedding.reset_parameters = lambda self: None  # type: ignore[method-assign]  # its weights are read
-        from transformers.utils import import_utils
-
-        scan = import_utils.define_import_structure  # it reads 1,700 files twice, for a file and for its folder
-        import_utils.define_import_structure = lambda path, prefix=None: scan(Path(path).parent, prefix)
+    sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]  # None: importing it fails
     from . import inference  # noqa: F401
 
     for name in OPTIONAL:
         del sys.modules[name]
     gc.enable()
-
-
-def _leave(function: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """A decorator, with or without arguments, that leaves a function as it is."""
-    return function if callable(function) else _leave

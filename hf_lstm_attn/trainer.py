@@ -19,7 +19,7 @@ from . import hub, model_card
 from .callbacks import AveragedWeights, EarlyStopping, RunRecord, report_progress
 from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model, warn_of_unknown_words
 from .metrics import compute_reliability, compute_scores, decide, fit_temperature
-from .results import collect_results, save_results, select_metrics
+from .results import collect_results, select_metrics
 from .tokenization import save_tokenizer
 from .training_args import LstmAttnTrainingArguments
 
@@ -227,20 +227,19 @@ class LstmAttnTrainer(Trainer):
 
         self.results["dataset"]["splits"]["test"] = split
         self.results["metrics"]["test"] = select_metrics(metrics, "test_")
+        found: dict[str, Any] = {}
         if self.scored is not None:
             logits, labels = self.scored
             confusion = confusion_matrix(labels, logits.argmax(-1), labels=np.arange(logits.shape[-1]))
             temperatures = {"as trained": 1.0, "calibrated": self.model.config.calibration_temperature}
             reliability = {name: compute_reliability(logits, labels, by) for name, by in temperatures.items() if by}
-            self.results |= {"confusion": {"test": confusion.tolist()}, "reliability": {"test": reliability}}
-        self._write_results()
+            found = {"confusion": {"test": confusion.tolist()}, "reliability": {"test": reliability}}
+        self.results |= found
+        self._write_results(found)
 
-    def _write_results(self) -> None:
-        """Results first: a figure that fails costs a warning."""
-        save_results(self.results, self.args.output_dir)
-        model_card.save_figures(self.results, self.args.output_dir)
-        self.create_model_card()
-        hub.save(self.args.output_dir)
+    def _write_results(self, new: dict[str, Any] | None = None) -> None:
+        """Write what `results` hold into the folder, and draw all of it or the new parts."""
+        hub.save_run(self.results, self.args.output_dir, new, repo_id=self.args.hub_model_id)
 
     def create_model_card(self, *args: Any, license: str | None = None, **kwargs: Any) -> None:
         """Write README.md from the results; stock arguments but `license` are without effect."""

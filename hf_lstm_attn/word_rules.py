@@ -160,3 +160,8 @@ UNICODE = [
 ]
 
 WORD_RULES = {"english": ENGLISH, "unicode": UNICODE}
+
+
+def choose_rules(language: str) -> str:
+    """The name in `WORD_RULES` for texts of a language, as the Hub abbreviates it."""
+    return "english" if language == "en" else "unicode"

@@ -60,6 +60,7 @@ from hf_lstm_attn.inference import list_labels, predict_logits
 from hf_lstm_attn.reading import FileOptions, open_splits
 from hf_lstm_attn.results import save_json
 from hf_lstm_attn.startup import keep_freed_memory
+from hf_lstm_attn.word_rules import choose_rules
 
 OURS = "lstm-attn"
 LANGUAGES = {"counterfactual_de": "de", "counterfactual_ja": "ja"}  # the others are English
@@ -160,9 +161,8 @@ def train_ours(
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     own, start = {name: settings[name] for name in settings.keys() & MODEL_FIELDS}, settings.get("model_name_or_path")
-    rules = "english" if language == "en" else "unicode"
     network = own if start else recipe.model | own
-    model, tokenizer = build_model(rows, recipe, seed, network, start, rules=rules)
+    model, tokenizer = build_model(rows, recipe, seed, network, start, rules=choose_rules(language))
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
         trainer = UnpublishedTrainer(model, args, None, rows, validation, tokenizer)

@@ -51,7 +51,7 @@ logger = logging.getLogger("hf_lstm_attn")
 class BaselineTrainer(LstmAttnTrainer):
     """Leaves the model and results.json: a baseline is measured, not published."""
 
-    def _write_results(self) -> None:
+    def _write_results(self, new: Any = None) -> None:
         save_results(self.results, self.args.output_dir)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_lstm_attn.explanation import METHODS, Explanation, WordScore
-from hf_lstm_attn.explanation_page import build_page
+from hf_lstm_attn.explanation import METHODS, Explanation, WordScore, build_page
 
 HOSTILE = [
     "<script>alert(1)</script> gem",

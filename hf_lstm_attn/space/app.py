@@ -30,10 +30,9 @@ def explain(text: str, method: str) -> tuple[dict[str, float], list[tuple[str, f
         pieces += [(text[end : word.start], None), (word.word, word.score / largest)]
         end = word.end
     pieces.append((text[end:], None))
-    meaning = f"log-odds of {explanation.label}" if explanation.signed else "share of the weight, not importance"
     strongest = ", ".join(f"“{word.word}” {word.score:+.2f}" for word in explanation.strongest[:3])
     unread = "" if explanation.read == (0, len(text)) else " The model takes no longer text; the rest was not read."
-    return explanation.probabilities, pieces, f"Scores: {meaning}. The strongest: {strongest}.{unread}"
+    return explanation.probabilities, pieces, f"Scores: {explanation.meaning}. The strongest: {strongest}.{unread}"
 
 
 with gr.Blocks(title="{{ title }}") as page:
