@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast, pipeline
 
 from hf_lstm_attn import (
     LstmAttnConfig,
     LstmAttnForSequenceClassification,
     LstmAttnModel,
+    LstmAttnTrainer,
     LstmAttnTrainingArguments,
     distill_encoder,
     load_classifier,
@@ -23,6 +25,7 @@ from hf_lstm_attn import (
 )
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.distillation import CONFIG, DEFAULTS, TOKENIZER
+from hf_lstm_attn.results import load_results
 from hf_lstm_attn.sentence_vectors import compute_vectors, load_teacher
 from hf_lstm_attn.word_vectors import extend_vocabulary
 
@@ -106,9 +109,14 @@ def test_the_first_output_is_the_sentence_vector(texts: list[str], teacher: Path
     assert (found * compute_vectors(texts, load_teacher(teacher))).sum(axis=1).mean() > 0.5
 
 
-def test_a_classifier_starts_from_an_encoder(encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = tmp_path / "rows.csv"
-    rows.write_text("text,label\n" + "a fine zork film,good\na dull zork film,bad\nso so zork,fair\n" * 20)
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "a fine zork film,good\na dull zork film,bad\nso so zork,fair\n" * 20)
+    return path
+
+
+def test_a_classifier_starts_from_an_encoder(encoder: Path, rows: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = ["train", "--data", str(rows), "--model_name_or_path", str(encoder), "-o", str(run), "--max_steps", "20"]
     assert main(command) == 0
@@ -137,3 +145,36 @@ def test_the_command_line_distills(texts: list[str], teacher: Path, tmp_path: Pa
     command = ["distill", "--data", str(tmp_path / "texts.txt"), "--teacher", str(teacher), "-o", str(tmp_path / "run")]
     assert main([*command, "--hidden_size", "8", "--embedding_size", "8", "--num_train_epochs", "1"]) == 0
     assert LstmAttnModel.from_pretrained(tmp_path / "run").config.projection_size == 24
+
+
+def test_english_is_what_training_starts_from(rows: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    short = ["--max_steps", "2", "--save_strategy", "no", "--overwrite_output_dir"]
+    sizes = {}
+    for choices in ([], ["--model_name_or_path", "none"], ["--language", "de"], ["--hidden_size", "16"]):
+        caplog.clear()
+        assert main(["train", "--data", str(rows), "-o", str(tmp_path / "run"), *short, *choices]) == 0
+        projection = LstmAttnConfig.from_pretrained(tmp_path / "run").projection_size
+        sizes[" ".join(choices)] = projection
+        assert ("built-in encoder english" in caplog.text) == (projection is not None)
+    assert sizes == {"": 384, "--model_name_or_path none": None, "--language de": None, "--hidden_size 16": None}
+
+
+def test_a_sentence_encoder_labels_texts_without_labels(teacher: Path, rows: Path, tmp_path: Path) -> None:
+    folder, more, run = tmp_path / "sentences", tmp_path / "more.csv", tmp_path / "run"
+    load_teacher(teacher).save(str(folder))  # with modules.json, by which it is known
+    more.write_text("text\na fine film\nso so\n")
+    teaching = ["--teacher", str(folder), "--unlabelled", str(more)]
+    small = ["--recipe", "small", "--max_steps", "2", "-o", str(run)]
+    assert main(["train", "--data", str(rows), *small, *teaching]) == 0
+    assert load_results(run)["dataset"]["splits"]["train"]["rows"] == 48 + 2
+
+
+def test_the_body_learns_at_a_rate_of_its_own(texts: list[str], tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(texts)
+    model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer), num_labels=2, **SIZES))
+    args = LstmAttnTrainingArguments(str(tmp_path), learning_rate=1e-2, body_learning_rate=1e-4)
+    data = Dataset.from_dict({"text": texts[:8], "label": [0, 1] * 4})
+    groups = LstmAttnTrainer(model, args, None, data, None, tokenizer).create_optimizer().param_groups
+    rates = {weights: group["lr"] for group in groups for weights in group["params"]}
+    head = set(model.classifier.parameters())
+    assert rates == {weights: 1e-2 if weights in head else 1e-4 for weights in model.parameters()}

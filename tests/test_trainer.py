@@ -63,7 +63,13 @@ def build_trainer(folder: Path, tokenizer: PreTrainedTokenizerFast, model: Any =
         "train_dataset": given.pop("train_dataset", build_rows()),
         "eval_dataset": given.pop("eval_dataset", build_rows(24, 1)),
     }
-    args = {"num_train_epochs": 3, "learning_rate": 3e-2, "per_device_train_batch_size": 8, "save_total_limit": None, "bf16": False}
+    args = {
+        "num_train_epochs": 3,
+        "learning_rate": 3e-2,
+        "per_device_train_batch_size": 8,
+        "save_total_limit": None,
+        "bf16": False,
+    }
     arguments = LstmAttnTrainingArguments(str(folder), **(args | given))
     if model is None and "model_init" not in own:
         model = build_model(tokenizer)
