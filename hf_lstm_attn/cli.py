@@ -25,6 +25,7 @@ from .recipes import RECIPES
 from .startup import IS_FIRST, prepare
 
 FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain", "distill")
+DEFAULT_MODEL = "sentiment"
 DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
 logger = logging.getLogger("hf_lstm_attn")
 
@@ -166,7 +167,7 @@ def check(options: argparse.Namespace) -> None:
 
 def _list_labels(given: dict[str, Any]) -> list[str]:
     """The labels of the model, if it is on this machine and one of them is asked for."""
-    model = given.get("model") or "imdb"
+    model = given.get("model") or DEFAULT_MODEL
     for folder in (Path(model), Path(__file__).parent / "pretrained" / model) if given.get("label") else ():
         if (folder / "config.json").is_file():
             return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
@@ -178,8 +179,8 @@ def predict(options: argparse.Namespace) -> None:
     from .inference import choose_labels, load_classifier, predict, predict_file
 
     if options.model is None:
-        logger.info("By the built-in model imdb, for film reviews; choose another with --model.")
-    classifier = load_classifier(options.model or "imdb", calibrated=options.calibrated)
+        logger.info("By the built-in model sentiment, for everyday English; choose another with --model.")
+    classifier = load_classifier(options.model or DEFAULT_MODEL, calibrated=options.calibrated)
     if options.input:
         names = ("text_column", "all_scores", "threshold", "label_delimiter", "spreadsheet_safe")
         choices = {name: vars(options)[name] for name in names if vars(options)[name] is not None}
@@ -214,7 +215,7 @@ def explain(options: argparse.Namespace) -> None:
     """A page, a picture, or the terminal."""
     from .explanation import explain
 
-    explanation = explain(options.model or "imdb", options.text, method=options.method, label=options.label)
+    explanation = explain(options.model or DEFAULT_MODEL, options.text, method=options.method, label=options.label)
     if options.output:
         (explanation.plot if options.output.endswith(".png") else explanation.to_html)(options.output)
     else:

@@ -206,7 +206,7 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     if start == "none":
         start = None
     elif start is None and is_for_english(options, rows, args):
-        start = "english"
+        options.model_name_or_path = start = "english"
         logger.info("Starting from the built-in encoder english; --model_name_or_path none starts from scratch.")
     if start is not None:
         start = built_in(start) if start in BUILT_IN else start

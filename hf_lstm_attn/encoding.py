@@ -20,7 +20,6 @@ from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .data import list_names, summarize_split
 from .inference import list_labels
-from .modeling_lstm_attn import VECTOR_SCALE
 
 MOST_UNKNOWN, FEWEST_WORDS = 0.2, 100
 logger = logging.getLogger("hf_lstm_attn")
@@ -74,38 +73,6 @@ def match_model(
     if model.config.max_position_embeddings is None and tokenizer.model_max_length < LARGE_INTEGER:
         model.config.max_position_embeddings = tokenizer.model_max_length
     return model
-
-
-@torch.no_grad()
-def fit_head(model: PreTrainedModel, rows: Dataset, *, batch_size: int = 64) -> None:
-    """Start the head of an encoder that gives sentence vectors as a logistic regression on those of the rows.
-
-    Fine-tuning goes on from there (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
-    Out-of-Distribution").
-
-    Args:
-        rows: Columns `input_ids` and `labels`, class ids.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    ids, labels, config = rows["input_ids"][:], np.asarray(rows["labels"][:]), model.config
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-    vectors = np.zeros((len(ids), config.projection_size), dtype=np.float32)
-    model.eval()
-    for start in range(0, len(ids), batch_size):
-        part = order[start : start + batch_size]
-        batch = [torch.tensor(ids[row], dtype=torch.long, device=model.device) for row in part]
-        padded = nn.utils.rnn.pad_sequence(batch, batch_first=True, padding_value=config.pad_token_id)
-        vectors[part] = model.lstm_attn(padded).sentence_vector.cpu().numpy()
-    regression = LogisticRegression(C=10, max_iter=1_000).fit(vectors, labels)
-    weights, biases = regression.coef_, regression.intercept_  # (classes, size), (classes,); two classes: of the second
-    if len(regression.classes_) == 2:
-        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    head = model.classifier
-    head.weight.zero_()
-    head.bias.fill_(float(biases.min()))
-    head.weight[regression.classes_, -config.projection_size :] = head.weight.new_tensor(weights) / VECTOR_SCALE
-    head.bias[regression.classes_] = head.bias.new_tensor(biases)
 
 
 def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> Any:

@@ -28,7 +28,7 @@ AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
 AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceClassification)
 
-BUILT_IN = ("imdb", "tweets", "english")
+BUILT_IN = ("sentiment", "imdb", "tweets", "english")
 CHUNK = 2_048  # texts held in memory, and sorted by length to waste little on padding
 
 
@@ -39,7 +39,7 @@ def built_in(name: str) -> Path:
         ValueError: for another name.
     """
     if name not in BUILT_IN:
-        raise ValueError(f"There is no built-in model {name!r}, only {' and '.join(BUILT_IN)}.")
+        raise ValueError(f"There is no built-in model {name!r}, only {', '.join(BUILT_IN)}.")
     return Path(__file__).parent / "pretrained" / name
 
 

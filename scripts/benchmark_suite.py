@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import os
 import random
 import string
 import sys
@@ -165,12 +164,7 @@ def train_ours(
     model, tokenizer = build_model(rows, recipe, seed, network, start, rules=choose_rules(language))
     with tempfile.TemporaryDirectory() as folder:
         args = LstmAttnTrainingArguments(folder, seed=seed, language=language, disable_tqdm=True, **training)
-        trainer = UnpublishedTrainer(model, args, None, rows, validation, tokenizer)
-        if os.environ.get("FITHEAD"):
-            from hf_lstm_attn.encoding import fit_head
-
-            fit_head(model, trainer.train_dataset)
-        trainer.train()
+        UnpublishedTrainer(model, args, None, rows, validation, tokenizer).train()
     names = list_labels(model.config)
     return lambda texts: [names[label] for label in predict_logits(model, tokenizer, texts).argmax(axis=1)]
 
@@ -187,8 +181,6 @@ def choose_systems(names: Sequence[str], recipes: Sequence[str], settings: dict[
             systems[name] = partial(fit_peer, name=name)
             continue
         for recipe in recipes:
-            if os.environ.get("TAG"):
-                name = os.environ["TAG"]
             shown = ", ".join([recipe, *(f"{field}={value}" for field, value in settings.items())])
             systems[f"{name} ({shown})"] = partial(fit_ours, recipe=recipe, settings=settings)
     return systems

@@ -81,10 +81,13 @@ def make_built_in(run: Path, name: str, folder: Path, options: argparse.Namespac
     """Fill the folder; see the top of this file."""
     results = load_results(run)
     words = store_model(run, folder, options.vocabulary)
-    expected = results["dataset"]["splits"]["test"]["fingerprint"]
     classifier = load_classifier(folder)
-    test = score(classifier, name, options.data, options.limit, expected)
-    results["built_in"] = {"name": name, "dtype": "float16", "vocabulary": words, "metrics": {"test": test}}
+    results["built_in"] = {"name": name, "dtype": "float16", "vocabulary": words, "metrics": {}}
+    if name in DATASETS:
+        expected = results["dataset"]["splits"]["test"]["fingerprint"]
+        results["built_in"]["metrics"]["test"] = score(classifier, name, options.data, options.limit, expected)
+    if options.comparison:
+        results["comparison"] = json.loads(options.comparison.read_text(encoding="utf-8"))["systems"]
     results["predictions"] = compute_predictions(classifier, load_recorded_texts())
     results["examples"] = record_examples(classifier)
     save_results(results, folder)
@@ -99,10 +102,11 @@ def make_built_in(run: Path, name: str, folder: Path, options: argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("name", choices=("imdb", "tweets"))
+    parser.add_argument("name", choices=("imdb", "tweets", "sentiment"))
     parser.add_argument("-o", "--output_dir", type=Path, default=PRETRAINED, help="(default: hf_lstm_attn/pretrained)")
     parser.add_argument("--vocabulary", type=int, metavar="WORDS", help="keep the most frequent (default: all)")
     parser.add_argument("--data", metavar="WHERE", help="a local copy of the run's data set (default: the Hub)")
+    parser.add_argument("--comparison", type=Path, metavar="FILE", help="of compare_sentiment.py, for the card")
     parser.add_argument("--limit", type=int, metavar="ROWS", help="if the run was a trial of so many rows")
     options = parser.parse_args(arguments)
     set_up_output()
@@ -113,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results = make_built_in(options.run, options.name, made, options)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder)
-    stored, trained = results["built_in"]["metrics"]["test"], results["metrics"]["test"]
-    for metric in ("accuracy", "f1", "macro_recall"):
+    stored, trained = (part["metrics"].get("test", {}) for part in (results["built_in"], results))
+    for metric in ("accuracy", "f1", "macro_recall") if stored else ():
         print(f"test {metric}: {100 * trained[metric]:.2f} % as trained, {100 * stored[metric]:.2f} % as stored")
 
 
