@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix
-from transformers import AutoTokenizer, HfArgumentParser, set_seed
+from transformers import HfArgumentParser, set_seed
 
 from . import distillation, faithfulness, hub, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
-from .encoding import encode_labels, match_labels
+from .encoding import encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
@@ -32,7 +32,7 @@ from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
 from .word_rules import choose_rules
-from .word_vectors import extend_vocabulary, initialize_embeddings
+from .word_vectors import initialize_embeddings
 
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
 AUDIT_TEXTS, MOST_ROWS = 500, 50_000
@@ -209,16 +209,9 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
         options.model_name_or_path = start = "english"
         logger.info("Starting from the built-in encoder english; --model_name_or_path none starts from scratch.")
     if start is not None:
-        start = built_in(start) if start in BUILT_IN else start
         is_encoder = (Path(start) / "pretraining.json").is_file()  # with sizes, but without pooling and dropout
         fields = {name: value for name, value in fields.items() if is_encoder and name not in (*SIZES, "bidirectional")}
-        model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
-        if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
-            raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
-        tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
-        if model.config.projection_size is not None:
-            tokenizer = extend_vocabulary(model, tokenizer, rows["text"][:])
-        return model, tokenizer
+        return start_from(start, rows["text"][:], **fields)
     tokenizer = build_tokenizer(options, rows["text"], args.language)
     model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer), **{**fields, **pick(options, *SIZES)}))
     vectors = options.word_vectors or recipe.word_vectors or "none"

@@ -9,17 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import ClassLabel, Dataset, List
 from torch import nn
-from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .data import list_names, summarize_split
-from .inference import list_labels
+from .inference import BUILT_IN, built_in, list_labels
+from .modeling_lstm_attn import LstmAttnForSequenceClassification
+from .word_vectors import extend_vocabulary
 
 MOST_UNKNOWN, FEWEST_WORDS = 0.2, 100
 logger = logging.getLogger("hf_lstm_attn")
@@ -73,6 +76,28 @@ def match_model(
     if model.config.max_position_embeddings is None and tokenizer.model_max_length < LARGE_INTEGER:
         model.config.max_position_embeddings = tokenizer.model_max_length
     return model
+
+
+def start_from(start: str | Path, texts: Sequence[str], **fields: Any) -> tuple[PreTrainedModel, Any]:
+    """A classifier that starts from another model's weights, and its tokenizer.
+
+    A word that `texts` repeat and an encoder spells in pieces gets a vector of its own (`extend_vocabulary`).
+
+    Args:
+        start: A built-in model's name, a folder or Hub id: a classifier, or what `pretrain` or `distill_encoder` left.
+        fields: Of the configuration.
+
+    Raises:
+        ValueError: for a model of another kind.
+        OSError: if there is none.
+    """
+    start = str(built_in(str(start)) if start in BUILT_IN else start)
+    model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
+    if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
+        raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
+    tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
+    is_encoder = model.config.projection_size is not None
+    return model, extend_vocabulary(model, tokenizer, texts) if is_encoder else tokenizer
 
 
 def encode(dataset: Any, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> Any:

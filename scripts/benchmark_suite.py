@@ -62,6 +62,7 @@ from hf_lstm_attn.startup import keep_freed_memory
 from hf_lstm_attn.word_rules import choose_rules
 
 OURS = "lstm-attn"
+MOST_ROWS = 50_000  # on which training starts from the built-in encoder
 LANGUAGES = {"counterfactual_de": "de", "counterfactual_ja": "ja"}  # the others are English
 HELD_OUT, MOST_HELD_OUT = 0.2, 2_000  # share of train that --validation scores, and its rows at most
 TRAINING_FIELDS = {field.name for field in fields(LstmAttnTrainingArguments)}
@@ -160,6 +161,9 @@ def train_ours(
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     own, start = {name: settings[name] for name in settings.keys() & MODEL_FIELDS}, settings.get("model_name_or_path")
+    if start is None and language == "en" and len(rows) < MOST_ROWS:
+        start = "english"
+    start = None if start == "none" else start
     network = own if start else recipe.model | own
     model, tokenizer = build_model(rows, recipe, seed, network, start, rules=choose_rules(language))
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@
     python scripts/collect_results.py --check                  # exit with 1 if a table differs from its figures
 
 Figures come from model_cards/**/results.json (of this version's schema; others are left out), from the built-in models,
-and from model_cards/baselines.json.
+from model_cards/baselines.json, and from model_cards/suite.json (of benchmark_suite.py).
 """
 
 from __future__ import annotations
@@ -89,6 +89,27 @@ def render_summary(root: Path) -> str:
     return render_table(rows)
 
 
+def render_suite(root: Path) -> str:
+    """Means over the small tasks: systems against numbers of labels; empty before they are measured."""
+    path = root / "model_cards" / "suite.json"
+    cells = list(json.loads(path.read_text(encoding="utf-8"))["cells"].values()) if path.is_file() else []
+    sizes, systems = (list(dict.fromkeys(cell[key] for cell in cells)) for key in ("n", "system"))
+    rows = [["small English tasks: accuracy / macro-F1", *(f"{n} labels" for n in sizes)]]
+    for system in systems if cells else ():
+        row = [system]
+        for n in sizes:
+            found = [cell for cell in cells if (cell["n"], cell["system"]) == (n, system)]
+            of_tasks = [[cell for cell in found if cell["task"] == task] for task in {cell["task"] for cell in found}]
+            means = [
+                statistics.fmean(statistics.fmean(cell[metric] for cell in same) for same in of_tasks)
+                for metric in ("accuracy", "macro_f1")
+                if found
+            ]
+            row.append(" / ".join(f"{100 * mean:.1f}" for mean in means) or NONE)
+        rows.append(row)
+    return "\n" + render_table(rows) if cells else ""
+
+
 def load_baselines(root: Path) -> dict[str, Any]:
     path = root / "model_cards" / "baselines.json"
     return json.loads(path.read_text(encoding="utf-8"))["datasets"] if path.is_file() else {}
@@ -130,7 +151,10 @@ def list_metrics(metrics: dict[str, float]) -> list[str]:
     return [show([metrics[name]] if name in metrics else []) for name in ("accuracy", "f1", "macro_recall")]
 
 
-TABLES: dict[str, Callable[[Path], str]] = {"README.md": render_summary, "model_cards/README.md": render_index}
+TABLES: dict[str, Callable[[Path], str]] = {
+    "README.md": lambda root: render_summary(root) + render_suite(root),
+    "model_cards/README.md": render_index,
+}
 
 
 def render_document(root: Path, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import transformers
 from datasets import Dataset, DatasetDict
-from transformers import AutoTokenizer, set_seed
+from transformers import set_seed
 
 from hf_lstm_attn import (
     RECIPES,
@@ -21,6 +21,7 @@ from hf_lstm_attn import (
     train_tokenizer,
 )
 from hf_lstm_attn.callbacks import find_checkpoint
+from hf_lstm_attn.encoding import start_from
 from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.recipes import Recipe
 from hf_lstm_attn.results import RESULTS_FILE, load_results
@@ -104,7 +105,7 @@ def build_model(
     texts, fields = rows["text"][:], {"num_labels": rows.features["label"].num_classes, **network}
     set_seed(seed)
     if start is not None:
-        return LstmAttnForSequenceClassification.from_pretrained(start, **fields), AutoTokenizer.from_pretrained(start)
+        return start_from(start, texts, **fields)
     trained = train_tokenizer(texts, **{**tokenizer, **recipe.tokenizer})
     model = LstmAttnForSequenceClassification(LstmAttnConfig(vocab_size=len(trained), **fields))
     if recipe.word_vectors:
