@@ -56,7 +56,7 @@ def test_commands_are_understood(command: str) -> None:
 
 def test_readme_shows_every_command() -> None:
     assert len(README.splitlines()) <= 250
-    for name in ("train", "pretrain", "evaluate", "predict", "explain", "audit", "push", "verify", "space"):
+    for name in ("train", "pretrain", "distill", "evaluate", "predict", "explain", "audit", "push", "verify", "space"):
         assert f"hf-lstm-attn {name} " in README
 
 
