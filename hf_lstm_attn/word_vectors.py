@@ -94,7 +94,7 @@ def initialize_embeddings(
 
 
 def extend_vocabulary(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, min_frequency: int = 5
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, min_frequency: int = 20
 ) -> PreTrainedTokenizerBase:
     """Give words of `texts` that the vocabulary spells in pieces, or does not know, a word vector of their own.
 

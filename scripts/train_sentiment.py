@@ -24,19 +24,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=Path, required=True, metavar="FOLDER", help="data sets in Hub layout")
     parser.add_argument("--start", default=built_in("english"), help="(default: the built-in encoder)")
-    parser.add_argument("--num_train_epochs", type=float, default=3)
+    parser.add_argument("--num_train_epochs", type=float, default=4)
     parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/sentiment"))
     options = parser.parse_args()
     if load_finished(options.output_dir):
         return
     set_up_output()
     keep_freed_memory()
-    data = build_sentiment_data(options.datasets)
+    data = build_sentiment_data(options.datasets, composed=40_000)
     model, tokenizer = build_model(data["train"], RECIPES["default"], SEED, {}, str(options.start))
     args = LstmAttnTrainingArguments(
         str(options.output_dir),
         num_train_epochs=options.num_train_epochs,
-        per_device_train_batch_size=64,
+        per_device_train_batch_size=32,
         body_learning_rate=1e-3,
         metric_for_best_model="macro_recall",
         balance_classes=True,
