@@ -131,7 +131,7 @@ def test_words_get_vectors_of_their_own(vocabulary: str) -> None:
     tokenizer = train_tokenizer(["the bank card is lost"] * 9, vocabulary=vocabulary, vocab_size=40)
     model = LstmAttnForSequenceClassification(LstmAttnConfig(len(tokenizer)))
     before = model.get_input_embeddings().weight.detach().clone()
-    extended = extend_vocabulary(model, tokenizer, ["the blank card"] * 5 + ["rare"])
+    extended = extend_vocabulary(model, tokenizer, ["the blank card"] * 5 + ["rare"], min_frequency=5)
     after = model.get_input_embeddings().weight.detach()
     assert (tokenizer.tokenize("blank") == ["blank"], extended.tokenize("blank")) == (False, ["blank"])
     assert "rare" not in extended.get_vocab()

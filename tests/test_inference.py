@@ -113,7 +113,7 @@ def test_a_model_that_is_nowhere_is_refused() -> None:
     for name in ("nobody/nothing", "./nowhere"):
         with pytest.raises(FileNotFoundError, match="model"):
             load_classifier(name)
-    with pytest.raises(ValueError, match="imdb and tweets"):
+    with pytest.raises(ValueError, match="sentiment, imdb, tweets"):
         built_in("films")
     assert (built_in("imdb") / "config.json").is_file()
 
