@@ -10,33 +10,65 @@ two cores.
 from __future__ import annotations
 
 import argparse
+import copy
+import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from common import SEED, build_model, load_finished, set_up_output
+from common import SEED, load_finished, set_up_output
 from sentiment_data import build_sentiment_data
+from tokenizers.models import Unigram
+from transformers import AutoTokenizer, set_seed
 
-from hf_lstm_attn import RECIPES, LstmAttnTrainer, LstmAttnTrainingArguments, built_in
+from hf_lstm_attn import (
+    LstmAttnForSequenceClassification,
+    LstmAttnTrainer,
+    LstmAttnTrainingArguments,
+    built_in,
+)
 from hf_lstm_attn.callbacks import find_checkpoint
 from hf_lstm_attn.startup import keep_freed_memory
+
+PIECES = 11_500  # so many that the built-in model has fewer than 10 MB
+
+
+def shrink_vocabulary(model: Any, tokenizer: Any, texts: Sequence[str], size: int = PIECES) -> Any:
+    """A tokenizer of the sub-words that occur most often in the texts, and of all single characters; the model's word
+    vectors become theirs."""
+    counts = Counter(id for ids in tokenizer(texts)["input_ids"] for id in ids)
+    pieces = json.loads(tokenizer.backend_tokenizer.to_str())["model"][
+        "vocab"
+    ]  # with scores, in the order of ids; the first two are special
+    order = sorted(range(2, len(pieces)), key=lambda id: (len(pieces[id][0]) > 1, -counts[id]))
+    kept = [0, 1, *sorted(order[: size - 2])]
+    smaller = copy.deepcopy(tokenizer)
+    smaller.backend_tokenizer.model = Unigram([tuple(pieces[id]) for id in kept], unk_id=1)
+    vectors = model.get_input_embeddings().weight.data[kept].clone()
+    model.resize_token_embeddings(size).weight.data.copy_(vectors)
+    return smaller
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=Path, required=True, metavar="FOLDER", help="data sets in Hub layout")
     parser.add_argument("--start", default=built_in("english"), help="(default: the built-in encoder)")
-    parser.add_argument("--num_train_epochs", type=float, default=4)
+    parser.add_argument("--num_train_epochs", type=float, default=3)
     parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/sentiment"))
     options = parser.parse_args()
     if load_finished(options.output_dir):
         return
     set_up_output()
     keep_freed_memory()
-    data = build_sentiment_data(options.datasets, composed=40_000)
-    model, tokenizer = build_model(data["train"], RECIPES["default"], SEED, {}, str(options.start))
+    data = build_sentiment_data(options.datasets)
+    set_seed(SEED)
+    model = LstmAttnForSequenceClassification.from_pretrained(options.start, num_labels=3)
+    tokenizer = shrink_vocabulary(model, AutoTokenizer.from_pretrained(options.start), data["train"]["text"][:])
     args = LstmAttnTrainingArguments(
         str(options.output_dir),
         num_train_epochs=options.num_train_epochs,
-        per_device_train_batch_size=32,
+        per_device_train_batch_size=64,
         body_learning_rate=1e-3,
         metric_for_best_model="macro_recall",
         balance_classes=True,
@@ -44,7 +76,8 @@ def main() -> None:
         dataset_name="tweet_eval, SST-5, MR, CR and composed sentences",
         license="apache-2.0",
     )
-    trainer = LstmAttnTrainer(model, args, None, data["train"], data["validation"], tokenizer)
+    origin = {"model_name_or_path": "english"}
+    trainer = LstmAttnTrainer(model, args, None, data["train"], data["validation"], tokenizer, origin=origin)
     trainer.train(resume_from_checkpoint=find_checkpoint(options.output_dir) is not None)
     print(trainer.evaluate())
 
