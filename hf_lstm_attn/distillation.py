@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,22 @@ CONFIG: Any = {
     "initializer_range": 0.3,
 }
 TOKENIZER: Any = {"vocabulary": "subwords", "vocab_size": 16_000, "normalization": list(NORMALIZATION_RULES)}
+
+
+@dataclass
+class Collator:
+    """Pads the texts of a batch, and looks up what is to be learnt of them.
+
+    Attributes:
+        targets: (texts, projection_size + classes) vectors, and probabilities after them.
+    """
+
+    tokenizer: PreTrainedTokenizerFast
+    targets: np.ndarray
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = self.tokenizer.pad({"input_ids": [row["input_ids"] for row in rows]}, return_tensors="pt")
+        return {**batch, "labels": torch.from_numpy(self.targets[[row["row"] for row in rows]])}
 
 
 class EncoderTrainer(Trainer):
@@ -148,34 +165,19 @@ def distill_encoder(
     if checkpoint is None:
         set_word_vectors(model, tokenizer, source)
     length = getattr(args, "max_length", None) or tokenizer.model_max_length
-    ids = tokenizer(texts, truncation=True, max_length=length, return_attention_mask=False)["input_ids"]
-    order = np.random.default_rng(args.seed).permutation(len(texts))
-    cut = min(HELD_OUT, len(texts) // 10)
-    held_out, training = (
-        Dataset.from_dict({"input_ids": [ids[row] for row in part], "row": part}) for part in (order[:cut], order[cut:])
+    rows = tokenizer(texts, truncation=True, max_length=length, return_attention_mask=False)["input_ids"]
+    parts = Dataset.from_dict({"input_ids": rows, "row": range(len(texts))}).train_test_split(
+        min(HELD_OUT, len(texts) // 10), seed=args.seed
     )
-
-    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        batch = tokenizer.pad({"input_ids": [row["input_ids"] for row in rows]}, return_tensors="pt")
-        return {**batch, "labels": torch.from_numpy(targets[[row["row"] for row in rows]])}
-
-    trainer = EncoderTrainer(
-        model,
-        args,
-        collate,
-        training,
-        held_out,
-        classes=classes,
-        compute_metrics=lambda output: {"cosine": compute_cosine(output, vectors.shape[1])},
-        callbacks=[record],
-    )
+    data = (Collator(tokenizer, targets), parts["train"], parts["test"])
+    trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     report_progress(trainer)
     trainer.train(resume_from_checkpoint=checkpoint)
     model.lstm_attn.save_pretrained(output_dir)
     result = {
         "versions": describe_versions(),
         "machine": describe_machine(),
-        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, "rows": len(texts), "held_out_rows": cut},
+        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **count_rows(parts)},
         "teacher": Path(teacher).name if Path(teacher).exists() else str(teacher),
         "classifiers": list(classifiers),
         "arguments": describe_arguments(args),
@@ -200,9 +202,8 @@ def render_card(result: dict[str, Any], *, language: str | None, license: str | 
         pipeline_tag="feature-extraction",
         tags=["lstm", "sentence-similarity", "hf_lstm_attn"],
     )
-    also = (
-        f" and to give the class probabilities of {', '.join(result['classifiers'])}" if result["classifiers"] else ""
-    )
+    names = ", ".join(result["classifiers"])
+    also = f", and the class probabilities of the classifiers {names}" if names else ""
     return f"""---
 {metadata.to_yaml()}
 ---
@@ -223,9 +224,15 @@ single sentences: its vectors of long texts are of less use.
 """
 
 
-def compute_cosine(output: Any, size: int) -> float:
-    """Mean cosine of vectors and their targets."""
-    return float((output.predictions * output.label_ids[:, :size]).sum(axis=1).mean())
+def count_rows(parts: Any) -> dict[str, int]:
+    """Texts in all, and those held out."""
+    return {"rows": len(parts["train"]) + len(parts["test"]), "held_out_rows": len(parts["test"])}
+
+
+def compute_cosine(output: Any) -> dict[str, float]:
+    """Mean cosine of vectors and the teacher's, which come first in the labels."""
+    targets = output.label_ids[:, : output.predictions.shape[1]]
+    return {"cosine": float((output.predictions * targets).sum(axis=1).mean())}
 
 
 def compute_probabilities(classifier: str, texts: Sequence[str]) -> np.ndarray:

@@ -120,7 +120,6 @@ class LstmAttnTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """As in `Trainer`; the layers before the head learn at a rate of their own."""
         model, rate = model or self.model, self.args.body_learning_rate
-        model.get_input_embeddings().weight.requires_grad_(self.args.train_embeddings)
         optimizer = super().create_optimizer(model)
         if rate is not None:
             head = set(model.classifier.parameters())

@@ -32,7 +32,6 @@ class LstmAttnTrainingArguments(TrainingArguments):
         learning_rate: The highest one. None takes 2e-3, or 0.015 for fewer than 5,000 texts.
         body_learning_rate: That of all layers but the head. None takes `learning_rate`, or 5e-4 for an encoder that a
             teacher taught.
-        train_embeddings: Whether word vectors are trained.
         bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
         max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
             Evaluation and prediction read up to the model's own limit.
@@ -54,7 +53,6 @@ class LstmAttnTrainingArguments(TrainingArguments):
 
     learning_rate: float | None = field(default=None, metadata={"help": "The highest learning rate."})
     body_learning_rate: float | None = field(default=None, metadata={"help": "That of all layers but the head."})
-    train_embeddings: bool = field(default=True, metadata={"help": "Train word vectors."})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "How the learning rate falls."})
     warmup_steps: float = field(default=0.05, metadata={"help": "Steps of warm-up; below 1, a share of all steps."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
