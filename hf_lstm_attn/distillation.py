@@ -173,6 +173,7 @@ def distill_encoder(
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     report_progress(trainer)
     trainer.train(resume_from_checkpoint=checkpoint)
+    model.config.num_labels = 2  # as a configuration that has no labels yet
     model.lstm_attn.save_pretrained(output_dir)
     result = {
         "versions": describe_versions(),

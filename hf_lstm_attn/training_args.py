@@ -27,11 +27,11 @@ class LstmAttnTrainingArguments(TrainingArguments):
 
     Args:
         num_train_epochs: None takes as many as read `MIN_TOKENS` tokens of labelled text, from 3 to 20; more where
-            they are fewer than `MIN_STEPS` steps, and then training is evaluated and saved 20 times in all.
-        per_device_train_batch_size: None takes 64, or 32 for fewer than 5,000 texts.
-        learning_rate: The highest one. None takes 2e-3, or 0.015 for fewer than 5,000 texts.
-        body_learning_rate: That of all layers but the head. None takes `learning_rate`, or 5e-4 for an encoder that a
-            teacher taught.
+            they are fewer than `MIN_STEPS` steps, and then training is evaluated and saved 20 times in all. An encoder
+            that a teacher taught takes 10 at most, and `TAUGHT_STEPS` at least.
+        per_device_train_batch_size: None takes 64, or 32 for fewer than 5,000 texts and for a taught encoder.
+        learning_rate: The highest one. None takes 2e-3, or 0.015 for fewer than 5,000 texts without a taught encoder.
+        body_learning_rate: That of all layers but the head. None takes `learning_rate`, or 5e-4 for a taught encoder.
         bf16: None chooses: bfloat16 where the hardware is fast at it, else float16 on a GPU, else float32.
         max_length: Tokens of a longer text that training reads, to save time; None reads as many as the model does.
             Evaluation and prediction read up to the model's own limit.

@@ -161,7 +161,7 @@ def train_ours(
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     own, start = {name: settings[name] for name in settings.keys() & MODEL_FIELDS}, settings.get("model_name_or_path")
-    if start is None and language == "en" and len(rows) < MOST_ROWS:
+    if start is None and (recipe_name, language) == ("default", "en") and len(rows) < MOST_ROWS:
         start = "english"
     start = None if start == "none" else start
     network = own if start else recipe.model | own

@@ -38,6 +38,7 @@ def data(tmp_path: Path) -> Path:
 def test_tables_of_two_tasks(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "suite.json"
     command = ["--data", str(data), "--n", "40", "--seeds", "42", "-o", str(file)]
+    command += ["--systems", "lstm-attn", "tfidf", "words-chars", "majority"]
     benchmark_suite.main([*command, "--recipe", "small", "--set", "num_train_epochs=1"])
     tables = capsys.readouterr().out
     assert "| tfidf | " in tables
