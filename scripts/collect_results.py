@@ -38,6 +38,13 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "RoBERTa-base, as published": {"tweets": 71.3},
 }
 NONE = "–"
+SUITE = {  # names in model_cards/suite.json -> in the README
+    "lstm-attn (default)": "this package, recipe `default` (from `english`)",
+    "tfidf": "TF-IDF + logistic regression",
+    "words-chars": "TF-IDF of words and characters, SVM",
+    "minilm": "MiniLM's vectors + logistic regression",
+    "majority": "most frequent label",
+}
 
 
 def load_runs(root: Path) -> dict[str, dict[str, Any]]:
@@ -94,9 +101,14 @@ def render_suite(root: Path) -> str:
     path = root / "model_cards" / "suite.json"
     cells = list(json.loads(path.read_text(encoding="utf-8"))["cells"].values()) if path.is_file() else []
     sizes, systems = (list(dict.fromkeys(cell[key] for cell in cells)) for key in ("n", "system"))
-    rows = [["small English tasks: accuracy / macro-F1", *(f"{n} labels" for n in sizes)]]
+    rows = [
+        [
+            "small English tasks: accuracy / macro-F1",
+            *(f"{n} labels" if n == "all" else f"{int(n):,} labels" for n in sizes),
+        ]
+    ]
     for system in systems if cells else ():
-        row = [system]
+        row = [SUITE.get(system, system)]
         for n in sizes:
             found = [cell for cell in cells if (cell["n"], cell["system"]) == (n, system)]
             of_tasks = [[cell for cell in found if cell["task"] == task] for task in {cell["task"] for cell in found}]
