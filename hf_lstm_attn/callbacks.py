@@ -133,6 +133,11 @@ class RunRecord(TrainerCallback):
             save_json({"fingerprint": self.fingerprint, "seconds": self.seconds}, folder / RUN_FILE)
 
 
+def leave_autocast(trainer: Trainer) -> None:
+    """Let the model compute in float32 again, as whoever loads it will: figures after training are of that."""
+    trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+
+
 def find_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint in a run's folder; None if there is none."""
     paths = sorted(folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=lambda path: (len(path.name), path.name))

@@ -20,7 +20,7 @@ from . import distillation, faithfulness, hub, plots, pretraining, results
 from .cli import describe_files
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
-from .encoding import encode_labels, match_labels, start_from
+from .encoding import choose_start, encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
@@ -35,7 +35,8 @@ from .word_rules import choose_rules
 from .word_vectors import initialize_embeddings
 
 SIZES = ("embedding_size", "hidden_size", "max_position_embeddings")
-AUDIT_TEXTS, MOST_ROWS = 500, 50_000
+WISHES = ("rules", "vocabulary", "min_frequency", "word_vectors")  # that a model from scratch alone can fulfil
+AUDIT_TEXTS = 500
 logger = logging.getLogger("hf_lstm_attn")
 
 
@@ -74,10 +75,7 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
 def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     """Texts of train, and those without labels -> language models."""
     run, args = options.output_dir, parse_fields(options, extra, pretraining.DEFAULTS)
-    arguments = describe_data(options)
-    texts = read_texts(arguments)
-    tokenizer = build_tokenizer(options, texts, args.language)
-    begin(options, arguments)
+    texts, tokenizer = read_texts(options, args.language)
     result = pretraining.pretrain(
         texts,
         run,
@@ -98,10 +96,7 @@ def distill(options: Namespace, extra: Sequence[str]) -> None:
         raise ValueError("Name the --teacher, such as sentence-transformers/all-MiniLM-L6-v2.")
     run, args = options.output_dir, parse_fields(options, extra, distillation.DEFAULTS)
     options.label_column = options.label_column or ["none"]
-    arguments = describe_data(options)
-    texts = read_texts(arguments)
-    tokenizer = build_tokenizer(options, texts, args.language, **distillation.TOKENIZER)
-    begin(options, arguments)
+    texts, tokenizer = read_texts(options, args.language, **distillation.TOKENIZER)
     result = distillation.distill_encoder(
         texts,
         options.teacher,
@@ -204,10 +199,11 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     recipe, start = RECIPES[options.recipe], options.model_name_or_path
     fields = {**recipe.model, "num_labels": len(list_names(rows.features["label"]))}
     if start == "none":
-        start = None
-    elif start is None and is_for_english(options, rows, args):
-        options.model_name_or_path = start = "english"
-        logger.info("Starting from the built-in encoder english; --model_name_or_path none starts from scratch.")
+        options.model_name_or_path = start = None
+    elif start is None and options.recipe == "default" and not pick(options, *SIZES, *WISHES):
+        options.model_name_or_path = start = choose_start(args.language, len(rows))
+        if start is not None:
+            logger.info("Starting from the built-in encoder english; --model_name_or_path none starts from scratch.")
     if start is not None:
         is_encoder = (Path(start) / "pretraining.json").is_file()  # with sizes, but without pooling and dropout
         fields = {name: value for name, value in fields.items() if is_encoder and name not in (*SIZES, "bidirectional")}
@@ -218,12 +214,6 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     if vectors != "none" and not options.resume_from_checkpoint:
         initialize_embeddings(model, vectors, rows["text"], tokenizer, seed=args.seed)
     return model, tokenizer
-
-
-def is_for_english(options: Namespace, rows: Any, args: Any) -> bool:
-    """Whether the built-in encoder serves: English, not very much data, and no other wish."""
-    wishes = pick(options, *SIZES, "rules", "vocabulary", "min_frequency", "word_vectors")
-    return args.language == "en" and options.recipe == "default" and not wishes and len(rows) < MOST_ROWS
 
 
 def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
@@ -275,10 +265,14 @@ def load_splits(described: Mapping[str, Any]) -> Any:
     return splits
 
 
-def read_texts(described: Mapping[str, Any]) -> list[str]:
-    """The texts to learn from without labels."""
-    splits = load_splits(described)
-    return [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
+def read_texts(options: Namespace, language: str, **choices: Any) -> tuple[list[str], Any]:
+    """The texts to learn from without labels, and a tokenizer of them; the run begins."""
+    arguments = describe_data(options)
+    splits = load_splits(arguments)
+    texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
+    tokenizer = build_tokenizer(options, texts, language, **choices)
+    begin(options, arguments)
+    return texts, tokenizer
 
 
 def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:

@@ -19,7 +19,8 @@ from huggingface_hub import ModelCardData
 from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
-from .callbacks import RunRecord, report_progress
+from .attribution import compute_probabilities
+from .callbacks import RunRecord, leave_autocast, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .inference import load_classifier, predict_logits
@@ -154,7 +155,7 @@ def distill_encoder(
     set_seed(args.seed)
     source = load_teacher(teacher)
     vectors = compute_vectors(texts, source, output_dir)
-    answers = [compute_probabilities(name, texts) for name in classifiers]
+    answers = [classify(name, texts) for name in classifiers]
     targets = np.hstack([vectors, *answers]).astype(np.float32)
     tokenizer = tokenizer or train_tokenizer(texts, **TOKENIZER)
     save_tokenizer(tokenizer, output_dir)
@@ -166,19 +167,20 @@ def distill_encoder(
         set_word_vectors(model, tokenizer, source)
     length = getattr(args, "max_length", None) or tokenizer.model_max_length
     rows = tokenizer(texts, truncation=True, max_length=length, return_attention_mask=False)["input_ids"]
-    parts = Dataset.from_dict({"input_ids": rows, "row": range(len(texts))}).train_test_split(
-        min(HELD_OUT, len(texts) // 10), seed=args.seed
-    )
+    held_out = min(HELD_OUT, len(texts) // 10)
+    parts = Dataset.from_dict({"input_ids": rows, "row": range(len(texts))}).train_test_split(held_out, seed=args.seed)
     data = (Collator(tokenizer, targets), parts["train"], parts["test"])
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     report_progress(trainer)
     trainer.train(resume_from_checkpoint=checkpoint)
+    leave_autocast(trainer)
+    counts = {"rows": len(texts), "held_out_rows": held_out}
     model.config.num_labels = 2  # as a configuration that has no labels yet
     model.lstm_attn.save_pretrained(output_dir)
     result = {
         "versions": describe_versions(),
         "machine": describe_machine(),
-        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **count_rows(parts)},
+        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **counts},
         "teacher": Path(teacher).name if Path(teacher).exists() else str(teacher),
         "classifiers": list(classifiers),
         "arguments": describe_arguments(args),
@@ -225,19 +227,14 @@ single sentences: its vectors of long texts are of less use.
 """
 
 
-def count_rows(parts: Any) -> dict[str, int]:
-    """Texts in all, and those held out."""
-    return {"rows": len(parts["train"]) + len(parts["test"]), "held_out_rows": len(parts["test"])}
-
-
 def compute_cosine(output: Any) -> dict[str, float]:
     """Mean cosine of vectors and the teacher's, which come first in the labels."""
     targets = output.label_ids[:, : output.predictions.shape[1]]
     return {"cosine": float((output.predictions * targets).sum(axis=1).mean())}
 
 
-def compute_probabilities(classifier: str, texts: Sequence[str]) -> np.ndarray:
-    """(texts, classes) of a classifier."""
+def classify(classifier: str, texts: Sequence[str]) -> np.ndarray:
+    """The classifier's probabilities, (texts, classes)."""
     loaded = load_classifier(classifier)
     logits = torch.from_numpy(predict_logits(loaded.model, loaded.tokenizer, texts))
-    return logits.softmax(dim=1).numpy()
+    return compute_probabilities(loaded.model, logits).numpy()

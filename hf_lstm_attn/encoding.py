@@ -25,6 +25,7 @@ from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .word_vectors import extend_vocabulary
 
 MOST_UNKNOWN, FEWEST_WORDS = 0.2, 100
+MOST_ROWS = 50_000
 logger = logging.getLogger("hf_lstm_attn")
 
 
@@ -76,6 +77,11 @@ def match_model(
     if model.config.max_position_embeddings is None and tokenizer.model_max_length < LARGE_INTEGER:
         model.config.max_position_embeddings = tokenizer.model_max_length
     return model
+
+
+def choose_start(language: str, rows: int) -> str | None:
+    """The built-in encoder, from which training starts on fewer than 50,000 rows of English; None for others."""
+    return str(built_in("english")) if language == "en" and rows < MOST_ROWS else None
 
 
 def start_from(start: str | Path, texts: Sequence[str], **fields: Any) -> tuple[PreTrainedModel, Any]:

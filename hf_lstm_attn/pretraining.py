@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
-from .callbacks import RunRecord, report_progress
+from .callbacks import RunRecord, leave_autocast, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
@@ -109,6 +109,7 @@ def pretrain(
     trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[record])
     report_progress(trainer)
     trainer.train(resume_from_checkpoint=checkpoint)
+    leave_autocast(trainer)
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)

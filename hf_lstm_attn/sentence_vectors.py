@@ -46,19 +46,18 @@ def compute_vectors(texts: Sequence[str], teacher: Any, folder: str | Path | Non
     shards = []
     for start in tqdm(range(0, len(texts), SHARD), desc="Vectors", unit=" shards", disable=None):
         path = place and place / f"{start // SHARD:05}.npy"
-        if path is None or not path.is_file():
-            part = [texts[row] for row in order[start : start + SHARD]]
-            with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
-                found = teacher.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
-            shards.append(found.astype(np.float16))
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                np.save(path.with_suffix(".part.npy"), shards[-1])
-                path.with_suffix(".part.npy").replace(path)
-        else:
+        if path and path.is_file():
             shards.append(np.load(path))
-    vectors = np.concatenate(shards)
-    return vectors[np.argsort(order)]
+            continue
+        part = [texts[row] for row in order[start : start + SHARD]]
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
+            found = teacher.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        shards.append(found.astype(np.float16))
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path.with_suffix(".part.npy"), shards[-1])
+            path.with_suffix(".part.npy").replace(path)
+    return np.concatenate(shards)[np.argsort(order)]
 
 
 def _fingerprint(texts: Sequence[str], teacher: Any) -> str:

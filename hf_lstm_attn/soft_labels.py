@@ -55,21 +55,11 @@ def soft_labels(
     names = dataset.features["label"].names
     texts = [*dataset["text"], *unlabelled]
     labels = np.eye(len(names))[dataset["label"][:]]  # (rows, num_labels)
-    are_fitted = [teacher == "nb-svm" or gives_vectors(teacher) for teacher in teachers]
-    classifiers = [
-        None if is_fitted else load_classifier(teacher) for teacher, is_fitted in zip(teachers, are_fitted, strict=True)
-    ]
+    classifiers = [None if is_fitted(teacher) else load_classifier(teacher) for teacher in teachers]
     answers = []  # of each teacher, (texts, num_labels)
     for teacher, classifier in zip(teachers, classifiers, strict=True):
-        if classifier is None and teacher != "nb-svm":
-            from sklearn.linear_model import LogisticRegression
-
-            vectors = compute_vectors(texts, load_teacher(teacher))
-            regression = LogisticRegression(C=10, max_iter=1_000).fit(vectors[: len(labels)], dataset["label"][:])
-            answer = regression.predict_proba(vectors)
-        elif classifier is None:
-            words = split_words(tqdm(texts, desc=teacher, unit=" texts", disable=None), tokenizer)
-            answer = NbSvm().fit(words[: len(labels)], dataset["label"][:]).predict_proba(words)
+        if classifier is None:
+            answer = fit_teacher(teacher, texts, dataset["label"][:], tokenizer)
         else:
             own = match_names(list_labels(classifier.model.config), names, teacher)
             scores = tqdm(predict(classifier, texts), desc=teacher, total=len(texts), unit=" texts", disable=None)
@@ -81,9 +71,24 @@ def soft_labels(
     return Dataset.from_dict({"text": texts, "label": targets}, features=features)
 
 
-def gives_vectors(teacher: str) -> bool:
-    """Whether a teacher is a sentence-transformers model, by its files or the Hub's name for it."""
-    return teacher.startswith("sentence-transformers/") or (Path(teacher) / "modules.json").is_file()
+def is_fitted(teacher: str) -> bool:
+    """Whether a teacher must learn from labels first: NB-SVM, or a sentence-transformers model, which is known by its
+    files or the Hub's name for it."""
+    is_encoder = teacher.startswith("sentence-transformers/") or (Path(teacher) / "modules.json").is_file()
+    return teacher == "nb-svm" or is_encoder
+
+
+def fit_teacher(
+    teacher: str, texts: Sequence[str], labels: Sequence[int], tokenizer: PreTrainedTokenizerBase
+) -> np.ndarray:
+    """Probabilities (texts, classes) of a teacher that learns from the first texts, of which there are labels."""
+    from sklearn.linear_model import LogisticRegression
+
+    if teacher == "nb-svm":
+        words = split_words(tqdm(texts, desc=teacher, unit=" texts", disable=None), tokenizer)
+        return NbSvm().fit(words[: len(labels)], labels).predict_proba(words)
+    vectors = compute_vectors(texts, load_teacher(teacher))
+    return LogisticRegression(C=10, max_iter=1_000).fit(vectors[: len(labels)], labels).predict_proba(vectors)
 
 
 def match_names(own: Sequence[str], names: Sequence[str], teacher: str) -> list[str]:

@@ -16,7 +16,7 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from . import hub, model_card
-from .callbacks import AveragedWeights, EarlyStopping, RunRecord, report_progress
+from .callbacks import AveragedWeights, EarlyStopping, RunRecord, leave_autocast, report_progress
 from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model, warn_of_unknown_words
 from .metrics import compute_reliability, compute_scores, decide, fit_temperature
 from .results import collect_results, select_metrics
@@ -205,9 +205,8 @@ class LstmAttnTrainer(Trainer):
         return output._replace(predictions=output.predictions[places], label_ids=labels)
 
     def _finish(self) -> None:
-        """Calibrate the kept weights, and write model, results, figures and card. From here on the model computes in
-        float32, as whoever loads it will: the figures are of that."""
-        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)  # out of the autocast that it trained in
+        """Calibrate the kept weights, and write model, results, figures and card."""
+        leave_autocast(self)
         if self.args.calibrate and isinstance(self.eval_dataset, Dataset):
             logits, labels, _ = self.predict(self.eval_dataset, metric_key_prefix="validation")
             if np.ndim(labels) == 1:

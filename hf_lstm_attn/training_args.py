@@ -84,11 +84,11 @@ class LstmAttnTrainingArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         args: Any = self  # whose other fields are transformers'
-        # LstmAttnTrainer chooses these when it has seen the data.
-        names = ("num_train_epochs", "per_device_train_batch_size", "learning_rate", "body_learning_rate")
-        self.left_open = {name for name in names if getattr(self, name) is None}
-        for name, value in zip(names, (3.0, 64, 2e-3), strict=False):
-            setattr(self, name, value if name in self.left_open else getattr(self, name))
+        # LstmAttnTrainer chooses these when it has seen the data; until then, of values that stock code needs:
+        stand_ins = {"num_train_epochs": 3.0, "per_device_train_batch_size": 64, "learning_rate": 2e-3}
+        self.left_open = {name for name in (*stand_ins, "body_learning_rate") if getattr(self, name) is None}
+        for name in self.left_open & stand_ins.keys():
+            setattr(self, name, stand_ins[name])
         self.stops_early = True  # on few texts not, if the number of epochs is left open
         self.metric_for_best_model = (self.metric_for_best_model or "loss").removeprefix("eval_")
         if "no" in (self.eval_strategy, self.save_strategy):

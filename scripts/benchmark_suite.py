@@ -11,6 +11,8 @@ own validation split, which takes the tenth's place.
 With --validation no test split is used. What is scored instead is TweetEval's validation split, or the last fifth of
 train (at most 2,000 rows), which then belongs to none of the n rows.
 
+MiniLM is read from the Hub, or from the folder that the environment variable MINILM names.
+
 Every result is stored as soon as it is there; what is stored is not computed again.
 """
 
@@ -55,6 +57,7 @@ from hf_lstm_attn import (
     LstmAttnTrainingArguments,
 )
 from hf_lstm_attn.data import load_data
+from hf_lstm_attn.encoding import choose_start
 from hf_lstm_attn.inference import list_labels, predict_logits
 from hf_lstm_attn.reading import FileOptions, open_splits
 from hf_lstm_attn.results import save_json
@@ -62,7 +65,6 @@ from hf_lstm_attn.startup import keep_freed_memory
 from hf_lstm_attn.word_rules import choose_rules
 
 OURS = "lstm-attn"
-MOST_ROWS = 50_000  # on which training starts from the built-in encoder
 LANGUAGES = {"counterfactual_de": "de", "counterfactual_ja": "ja"}  # the others are English
 HELD_OUT, MOST_HELD_OUT = 0.2, 2_000  # share of train that --validation scores, and its rows at most
 TRAINING_FIELDS = {field.name for field in fields(LstmAttnTrainingArguments)}
@@ -161,8 +163,8 @@ def train_ours(
     recipe = RECIPES[recipe_name]
     training = recipe.training | {name: settings[name] for name in settings.keys() & TRAINING_FIELDS}
     own, start = {name: settings[name] for name in settings.keys() & MODEL_FIELDS}, settings.get("model_name_or_path")
-    if start is None and (recipe_name, language) == ("default", "en") and len(rows) < MOST_ROWS:
-        start = "english"
+    if start is None and recipe_name == "default":
+        start = choose_start(language, len(rows))
     start = None if start == "none" else start
     network = own if start else recipe.model | own
     model, tokenizer = build_model(rows, recipe, seed, network, start, rules=choose_rules(language))

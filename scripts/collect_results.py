@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, SCHEMA_VERSION, load_results
 
@@ -96,30 +98,20 @@ def render_summary(root: Path) -> str:
     return render_table(rows)
 
 
-def render_suite(root: Path) -> str:
-    """Means over the small tasks: systems against numbers of labels; empty before they are measured."""
+def render_small_tasks(root: Path) -> str:
+    """Means over the small tasks, of means over seeds: systems against numbers of labels."""
     path = root / "model_cards" / "suite.json"
-    cells = list(json.loads(path.read_text(encoding="utf-8"))["cells"].values()) if path.is_file() else []
-    sizes, systems = (list(dict.fromkeys(cell[key] for cell in cells)) for key in ("n", "system"))
-    rows = [
-        [
-            "small English tasks: accuracy / macro-F1",
-            *(f"{n} labels" if n == "all" else f"{int(n):,} labels" for n in sizes),
-        ]
-    ]
-    for system in systems if cells else ():
-        row = [SUITE.get(system, system)]
-        for n in sizes:
-            found = [cell for cell in cells if (cell["n"], cell["system"]) == (n, system)]
-            of_tasks = [[cell for cell in found if cell["task"] == task] for task in {cell["task"] for cell in found}]
-            means = [
-                statistics.fmean(statistics.fmean(cell[metric] for cell in same) for same in of_tasks)
-                for metric in ("accuracy", "macro_f1")
-                if found
-            ]
-            row.append(" / ".join(f"{100 * mean:.1f}" for mean in means) or NONE)
-        rows.append(row)
-    return "\n" + render_table(rows) if cells else ""
+    if not path.is_file():
+        return ""
+    cells = pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["cells"].values())
+    of_tasks = 100 * cells.groupby(["system", "n", "task"])[["accuracy", "macro_f1"]].mean()
+    means = of_tasks.groupby(["system", "n"]).mean()
+    sizes = cells["n"].unique()
+    rows = [["small English tasks: accuracy / macro-F1", *(f"{int(n):,} labels" for n in sizes)]]
+    for system in cells["system"].unique():
+        shown = [" / ".join(f"{mean:.1f}" for mean in means.loc[(system, n)]) for n in sizes]
+        rows.append([SUITE.get(system, system), *shown])
+    return "\n" + render_table(rows)
 
 
 def load_baselines(root: Path) -> dict[str, Any]:
@@ -164,7 +156,7 @@ def list_metrics(metrics: dict[str, float]) -> list[str]:
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
-    "README.md": lambda root: render_summary(root) + render_suite(root),
+    "README.md": lambda root: render_summary(root) + render_small_tasks(root),
     "model_cards/README.md": render_index,
 }
 

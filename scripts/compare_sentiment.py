@@ -21,7 +21,7 @@ from common import set_up_output
 from datasets import DatasetDict
 from sentiment_data import HARD_SENTENCES, LABELS, build_sentiment_data, read_split
 
-from hf_lstm_attn.inference import BUILT_IN, built_in, load_classifier, predict
+from hf_lstm_attn.inference import load_classifier, predict
 from hf_lstm_attn.named_data import undo_escapes
 from hf_lstm_attn.results import describe_versions, save_json
 
@@ -59,7 +59,7 @@ def load_model(name: str) -> Score:
     Raises:
         ValueError: for a model that has no classes named negative and positive.
     """
-    classifier = load_classifier(str(built_in(name)) if name in BUILT_IN else name)
+    classifier = load_classifier(name)
 
     def score(texts: Sequence[str]) -> np.ndarray:
         rows = [{label.lower(): value for label, value in row.items()} for row in predict(classifier, texts)]

