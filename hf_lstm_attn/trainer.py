@@ -163,6 +163,8 @@ class LstmAttnTrainer(Trainer):
         """As in `Trainer`, without the pickle of arguments, with a tokenizer that transformers 4 loads too, and in a
         checkpoint with the raw weights."""
         super()._save(output_dir, state_dict)
+        if not self.args.should_save:  # every process comes here
+            return
         folder = Path(output_dir or self.args.output_dir)
         (folder / "training_args.bin").unlink(missing_ok=True)
         save_tokenizer(self.processing_class, folder)

@@ -295,7 +295,14 @@ def test_streams_and_training_without_validation(tmp_path: Path, tokenizer: PreT
 
 
 TORCHRUN = """
-import sys
+import os, sys
+
+def refuse_writing(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(sys.argv[1]) and (arguments[2] or 0) & os.O_WRONLY:
+        raise RuntimeError(f"The second process writes {arguments[0]}.")
+
+if os.environ["RANK"] == "1":
+    sys.addaudithook(refuse_writing)
 sys.path.insert(0, sys.argv[2])
 from test_trainer import build_rows, build_trainer, train_tokenizer
 tokenizer = train_tokenizer(build_rows()["text"], min_frequency=1, max_length=20)
