@@ -133,6 +133,13 @@ class RunRecord(TrainerCallback):
             save_json({"fingerprint": self.fingerprint, "seconds": self.seconds}, folder / RUN_FILE)
 
 
+def check_loss(loss: torch.Tensor, state: TrainerState) -> torch.Tensor:
+    """The loss; raises ValueError if it is not finite."""
+    if not torch.isfinite(loss):
+        raise ValueError(f"The loss became {loss.item()} after step {state.global_step}; lower learning_rate.")
+    return loss
+
+
 def leave_autocast(trainer: Trainer) -> None:
     """Let the model compute in float32 again, as whoever loads it will: figures after training are of that."""
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)

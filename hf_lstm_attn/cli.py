@@ -20,9 +20,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from . import __version__, hub
 from .attribution import METHODS
+from .locks import IS_FIRST, hold
 from .named_data import DATASETS
 from .recipes import RECIPES
-from .startup import IS_FIRST, prepare
+from .startup import prepare
+from .text import make_visible
 
 FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain", "distill")
 DEFAULT_MODEL = "sentiment"
@@ -33,6 +35,8 @@ logger = logging.getLogger("hf_lstm_attn")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     code, options = WRONG_USE, argparse.Namespace(command="", debug=False)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # None where it was closed
+        setattr(sys, name, getattr(sys, name) or Path(os.devnull).open(mode))  # noqa: SIM115
     try:
         options, extra = parse(sys.argv[1:] if arguments is None else arguments)
         check(options)
@@ -41,8 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with logging_redirect_tqdm():
             if options.command in globals():
                 globals()[options.command](options)
+            elif options.command in TRAINING:
+                with hold(options.output_dir):
+                    _run(options, extra)
+                    if IS_FIRST:
+                        hub.drop_replaced(Path(options.output_dir))
             else:
-                getattr(import_module(".cli_train", __package__), options.command)(options, extra)
+                _run(options, extra)
+        sys.stdout.flush()
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     except KeyboardInterrupt:
@@ -50,15 +60,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Interrupted.{hint * (options.command in TRAINING)}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # who reads the output has left: head, less
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except Exception as error:
         if options.debug:
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
         message = re.sub(rf"(?<!-)\b({names})\b", r"--\1", " ".join(str(error).split()) or type(error).__name__)
-        print(f"hf-lstm-attn {options.command}: {message}", file=sys.stderr)
+        print(f"hf-lstm-attn {options.command}: {make_visible(message)}", file=sys.stderr)
         return code
     return 0
+
+
+def _run(options: argparse.Namespace, extra: Sequence[str]) -> None:
+    getattr(import_module(".cli_train", __package__), options.command)(options, extra)
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, or Python would fail on it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -144,7 +167,7 @@ def check(options: argparse.Namespace) -> None:
             raise ValueError(f"Name a data set ({', '.join(DATASETS)}), or pass --data.")
         options.output_dir = options.output_dir or f"runs/{Path(options.source).resolve().name.partition('.')[0]}"
         is_free = options.resume_from_checkpoint or options.overwrite_output_dir or not IS_FIRST
-        if not is_free and any(path.name != hub.COMMAND_FILE for path in Path(options.output_dir).glob("*")):
+        if not is_free and any(path.name[0] not in "._" for path in Path(options.output_dir).glob("*")):
             ways = "--resume_from_checkpoint true goes on, --overwrite_output_dir trains anew"
             raise ValueError(f"{options.output_dir} is not empty: {ways}, or choose another --output_dir.")
     endings = {"explain": (".png", ".html"), "evaluate": (".png", ".json")}.get(options.command)
@@ -182,7 +205,7 @@ def predict(options: argparse.Namespace) -> None:
         logger.info("By the built-in model sentiment, for everyday English; choose another with --model.")
     classifier = load_classifier(options.model or DEFAULT_MODEL, calibrated=options.calibrated)
     if options.input:
-        names = ("text_column", "all_scores", "threshold", "label_delimiter", "spreadsheet_safe")
+        names = ("text_column", "all_scores", "threshold", "label_delimiter", "spreadsheet_safe", "overwrite")
         choices = {name: vars(options)[name] for name in names if vars(options)[name] is not None}
         counts = predict_file(classifier, options.input, options.output, **choices, **describe_files(options))
         logger.info(f"Wrote {counts['rows']:,} rows to {options.output}; {counts['without_text']:,} have no text.")
@@ -195,7 +218,7 @@ def predict(options: argparse.Namespace) -> None:
         labels = choose_labels(classifier, scores, options.threshold)
         if sys.stdout.isatty():
             shown = scores if options.all_scores else labels
-            print("  ".join(f"{name} {scores[name]:.4f}" for name in shown), text, sep="  ")
+            print(make_visible("  ".join([*(f"{name} {scores[name]:.4f}" for name in shown), text])))
         else:
             row = {"text": text, "label": options.label_delimiter.join(labels), "score": max(scores.values())}
             print(json.dumps(row | ({"scores": scores} if options.all_scores else {}), ensure_ascii=False))

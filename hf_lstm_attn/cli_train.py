@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -22,12 +21,13 @@ from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
 from .encoding import choose_start, encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
+from .locks import IS_FIRST
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .named_data import DATASETS
 from .recipes import RECIPES
 from .soft_labels import soft_labels
-from .startup import IS_FIRST
+from .text import make_visible
 from .tokenization import train_tokenizer
 from .trainer import LstmAttnTrainer
 from .training_args import LstmAttnTrainingArguments
@@ -121,13 +121,13 @@ def evaluate(options: Namespace, extra: Sequence[str]) -> None:
     logits = predict_logits(classifier.model, classifier.tokenizer, rows["text"][:])
     predictions, metrics = decide(logits, labels), compute_metrics(logits, labels)
     shown: Any = {"labels": range(len(names)), "target_names": names, "digits": 4, "zero_division": 0}
-    print(classification_report(labels, predictions, **shown))
+    print(make_visible(classification_report(labels, predictions, **shown), keep="\n"))
     low, high = compute_intervals(predictions, labels, len(names))
     majority = np.zeros_like(labels) if labels.ndim == 2 else np.full_like(labels, np.bincount(labels).argmax())
     table = {f"{len(rows):,} rows": metrics, "95 %: from": low, "95 %: to": high}
     print_table(table | {"most frequent class": compute_scores(majority, labels, len(names))}, *metrics)
     if absent := [name for name, number in zip(names, count_labels(labels, len(names)), strict=True) if not number]:
-        print(f"No row has the label {', '.join(absent)}: it counts as 0 in the means over labels.")
+        print(f"No row has the label {make_visible(', '.join(absent))}: it counts as 0 in the means over labels.")
     if options.output and options.output.endswith(".png"):
         confusion = confusion_matrix(labels, predictions, labels=range(len(names)))
         plots.save_figure(plots.plot_confusion(confusion, names, title=Path(options.run).name), options.output)
@@ -217,13 +217,11 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
 
 
 def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
-    """Make the run's folder, without the checkpoints of another run, and keep in it how it was begun."""
+    """Keep in the run's folder how it was begun; a run that it replaces is set aside."""
     folder = Path(options.output_dir)
     if options.resume_from_checkpoint or not IS_FIRST:
         return
-    for path in folder.glob("checkpoint-*"):
-        shutil.rmtree(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    hub.set_aside(folder)
     results.save_json({"words": options.words, "data": arguments}, folder / hub.COMMAND_FILE)
 
 

@@ -20,10 +20,11 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
 from .attribution import compute_probabilities
-from .callbacks import RunRecord, leave_autocast, report_progress
+from .callbacks import RunRecord, check_loss, leave_autocast, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .inference import load_classifier, predict_logits
+from .locks import hold
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
 from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
@@ -82,6 +83,10 @@ class EncoderTrainer(Trainer):
     def __init__(self, *args: Any, classes: Sequence[int] = (), **kwargs: Any) -> None:
         self.classes = list(classes)
         super().__init__(*args, **kwargs)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """As in `Trainer`; a loss that is not finite ends training."""
+        return check_loss(super().training_step(*args, **kwargs), self.state)
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
         """Twice the cosine distance, how the similarities of a batch's texts differ, and cross entropies."""
@@ -172,7 +177,8 @@ def distill_encoder(
     data = (Collator(tokenizer, targets), parts["train"], parts["test"])
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     report_progress(trainer)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with hold(output_dir):
+        trainer.train(resume_from_checkpoint=checkpoint)
     leave_autocast(trainer)
     counts = {"rows": len(texts), "held_out_rows": held_out}
     model.config.num_labels = 2  # as a configuration that has no labels yet

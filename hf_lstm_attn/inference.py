@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from transformers import (
 
 from .attribution import compute_probabilities, has_independent_classes
 from .configuration_lstm_attn import LstmAttnConfig
+from .locks import stage
 from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
-from .pipeline_lstm_attn import LstmAttnPipeline
+from .pipeline_lstm_attn import LstmAttnPipeline, cut
 
 AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
@@ -84,16 +84,19 @@ def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClass
 def predict_logits(model: Any, tokenizer: Any, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
     """(texts, num_labels) float32 logits, in the order of the texts; each is cut at the tokenizer's length.
 
-    The model computes in evaluation mode, in its own precision.
+    The model computes in evaluation mode, in its own precision. Raises ValueError for scores that are not finite.
     """
     model.eval()
     logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
     order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))  # its memory serves all that follow
     for start in range(0, len(texts), batch_size):
         rows = order[start : start + batch_size]
-        batch = tokenizer([texts[row] for row in rows], truncation=True, padding=True, return_tensors="pt")
+        heads = [cut(tokenizer, texts[row]) for row in rows]
+        batch = tokenizer(heads, truncation=True, padding=True, return_tensors="pt")
         with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
             logits[rows] = model(**batch.to(model.device)).logits.float().cpu().numpy()
+    if not np.isfinite(logits).all():
+        raise ValueError("The model gives scores that are not finite; its weights are broken.")
     return logits
 
 
@@ -128,6 +131,7 @@ def predict_file(
     threshold: float = 0.5,
     label_delimiter: str = ",",
     spreadsheet_safe: bool = False,
+    overwrite: bool = False,
     **file_options: Any,
 ) -> dict[str, int]:
     """Label every row of a file, a chunk at a time. Rows and columns keep their order; new columns follow.
@@ -143,6 +147,7 @@ def predict_file(
         threshold: In a multi-label task, the lowest score of a label that is given.
         label_delimiter: Between the labels that are given, then.
         spreadsheet_safe: Whether to put an apostrophe before what a spreadsheet would run as a formula.
+        overwrite: Whether an output that exists may be replaced; it is, when the new one is whole.
         file_options: `format`, `delimiter`, `header`, `columns`, `encoding`, `quoting`, see `reading.FileOptions`.
 
     Returns:
@@ -150,7 +155,8 @@ def predict_file(
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a file that cannot be read or has no such column, or an output of another format.
+        ValueError: for a file that cannot be read or has no such column, an output of another format, that exists, or
+            that another process is writing.
     """
     from .data import as_list, check_columns, join_texts  # here, for `datasets` comes with them
     from .reading import FileOptions, read_file, read_leniently
@@ -160,10 +166,12 @@ def predict_file(
         raise ValueError(f"{output.name} has no format that is known; its name must end in {', '.join(WRITERS)}.")
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
-    with TemporaryDirectory(suffix=".part", prefix=output.name, dir=output.parent) as folder:
+    if output.exists() and not overwrite:
+        raise ValueError(f"{output} exists; overwrite (--overwrite) replaces it.")
+    with stage(output) as folder:
         problems: dict[int, str] = {}
         try:
-            rows, _ = read_file(path, options, folder)
+            rows, _ = read_file(path, options, str(folder))
         except ValueError as error:
             rows, problems = read_leniently(path, options)
             if not problems:
@@ -188,7 +196,7 @@ def predict_file(
         rows = rows.map(label, desc="predicting", **choices)
         if spreadsheet_safe:
             rows = rows.map(lambda row: {name: _quote_formula(value) for name, value in row.items()})
-        part = Path(folder) / output.name
+        part = folder / output.name
         WRITERS[output.suffix](rows, part)
         part.replace(output)
         return {"rows": len(rows), "without_text": sum(map(bool, rows[f"{prefix}note"]))}

@@ -185,5 +185,6 @@ def undo_escapes(text: str) -> str:
     text = re.sub(r'\\"+', '"', text)
     codes = r"\\u(?i:(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|((?!d[89a-f])[0-9a-f]{4}))"
     text = re.sub(codes, lambda match: max(" ", bytes.fromhex("".join(match.groups(""))).decode("utf-16-be")), text)
-    text = re.sub(r"(?i)&(?:amp;)*(#\d+|#x[0-9a-f]+|\w+);", lambda match: html.unescape(f"&{match[1]};"), text)
+    entities = r"(?i)&(?:amp;)*(#\d{1,7}|#x[0-9a-f]{1,6}|\w{1,31});"
+    text = re.sub(entities, lambda match: html.unescape(f"&{match[1]};"), text)
     return text.strip()

@@ -11,6 +11,18 @@ from transformers import TextClassificationPipeline
 TOKENIZING = Lock()  # a call sets the tokenizer's truncation for all threads, and reads it later
 
 
+def cut(tokenizer: Any, text: str) -> str:
+    """As much of a text as the model reads, or more: of a very long one, the rest is not even tokenized."""
+    limit = tokenizer.model_max_length
+    for end in (limit * 2**power for power in range(5, 12)):
+        if len(text) <= end or not tokenizer.is_fast:
+            return text
+        head = text[: text.rfind(" ", 0, end) + 1] or text[:end]  # not within a word, if it can be helped
+        if len(tokenizer.backend_tokenizer.encode(head).ids) >= limit:
+            return head
+    return head
+
+
 class LstmAttnPipeline(TextClassificationPipeline):
     """The stock pipeline, which cuts texts at the model's length by default, and on request adds attention weights.
 
@@ -24,7 +36,8 @@ class LstmAttnPipeline(TextClassificationPipeline):
 
     def preprocess(self, inputs: Any, return_attention: bool = False, truncation: Any = True, **options: Any) -> Any:
         with TOKENIZING:
-            encoded = super().preprocess(inputs, truncation=truncation, **options)
+            text = cut(self.tokenizer, inputs) if truncation and isinstance(inputs, str) else inputs
+            encoded = super().preprocess(text, truncation=truncation, **options)
         if return_attention:
             # No tensors: the pipeline puts them beside the padded tensors of a batch as they are.
             encoded["offsets"] = encoded.encodings[0].offsets

@@ -15,6 +15,7 @@ from .callbacks import RunRecord, leave_autocast, report_progress
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
+from .locks import hold
 from .modeling_lstm_attn import LstmAttnModel
 from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
 from .tokenization import save_tokenizer, train_tokenizer
@@ -108,7 +109,8 @@ def pretrain(
         initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
     trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[record])
     report_progress(trainer)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with hold(output_dir):
+        trainer.train(resume_from_checkpoint=checkpoint)
     leave_autocast(trainer)
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}

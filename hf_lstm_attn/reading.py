@@ -174,7 +174,7 @@ def _explaining(place: Any, options: FileOptions) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Length of header")  # pandas, where rows have more fields
             yield
-    except (OSError, ValueError, LookupError, Warning, exceptions.DatasetGenerationError) as error:
+    except (OSError, ValueError, LookupError, RecursionError, Warning, exceptions.DatasetGenerationError) as error:
         cause = error.__cause__ or error
         message = f"Cannot read {place}: {cause}"
         if isinstance(cause, UnicodeError):

@@ -52,6 +52,8 @@ def compute_vectors(texts: Sequence[str], teacher: Any, folder: str | Path | Non
         part = [texts[row] for row in order[start : start + SHARD]]
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_bf16()):
             found = teacher.encode(part, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        if not np.isfinite(found).all():
+            raise ValueError("The teacher gives vectors that are not finite; its weights are broken.")
         shards.append(found.astype(np.float16))
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)

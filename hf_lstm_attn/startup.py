@@ -11,10 +11,19 @@ import sys
 import warnings
 from argparse import Namespace
 
+from .locks import IS_FIRST
+from .text import make_visible
+
 # What libraries read when they are imported; long waits of OpenMP's threads slow training where others take a core.
 SETTINGS = "TRANSFORMERS_VERBOSITY=error DATASETS_VERBOSITY=error HF_HUB_DISABLE_PROGRESS_BARS=1 GOMP_SPINCOUNT=1000"
 OPTIONAL = ("accelerate", "jinja2", "peft", "scipy", "sklearn", "torchao")  # packages that labelling a text can spare
-IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+
+
+class VisibleFormatter(logging.Formatter):
+    """Messages hold names and labels out of files; nothing of them acts on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return make_visible(super().format(record), keep="\n")
 
 
 def prepare(options: Namespace) -> None:
@@ -23,7 +32,9 @@ def prepare(options: Namespace) -> None:
         settings = f"{SETTINGS} HF_DATASETS_DISABLE_PROGRESS_BARS={int(not sys.stderr.isatty())}"
         os.environ |= dict(pair.split("=") for pair in settings.split()) | os.environ
         warnings.simplefilter("ignore")
-    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.ERROR)
     logging.getLogger("hf_lstm_attn").setLevel(logging.INFO if IS_FIRST else logging.ERROR)
     if options.command in ("train", "pretrain", "distill", "predict"):
         keep_freed_memory()

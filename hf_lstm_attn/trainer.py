@@ -16,8 +16,9 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_utils import IntervalStrategy, PredictionOutput
 
 from . import hub, model_card
-from .callbacks import AveragedWeights, EarlyStopping, RunRecord, leave_autocast, report_progress
+from .callbacks import AveragedWeights, EarlyStopping, RunRecord, check_loss, leave_autocast, report_progress
 from .encoding import build_loss, describe_split, encode, find_labels, list_labels, match_model, warn_of_unknown_words
+from .locks import hold
 from .metrics import compute_reliability, compute_scores, decide, fit_temperature
 from .results import collect_results, select_metrics
 from .tokenization import save_tokenizer
@@ -100,7 +101,8 @@ class LstmAttnTrainer(Trainer):
         """As in `Trainer`; `args.resume_from_checkpoint` counts too, and `True` means the newest whole checkpoint.
 
         Raises:
-            ValueError: to resume without a checkpoint, or one of other data; when the loss is not finite.
+            ValueError: to resume without a checkpoint, or one of other data; when the loss is not finite; while another
+                process trains into the folder.
         """
         args = self.args
         choice = args.resume_from_checkpoint if resume_from_checkpoint is None else resume_from_checkpoint
@@ -111,10 +113,11 @@ class LstmAttnTrainer(Trainer):
                 args.max_steps = state.global_step  # it had ended, early perhaps: nothing is left to train
             if self.averages is not None:
                 self.averages.resume_from = Path(checkpoint)
-        output = super().train(resume_from_checkpoint=checkpoint, trial=trial, **kwargs)
-        args.max_steps = max_steps
-        if trial is None:
-            self._finish()
+        with hold(args.output_dir):
+            output = super().train(resume_from_checkpoint=checkpoint, trial=trial, **kwargs)
+            args.max_steps = max_steps
+            if trial is None:
+                self._finish()
         return output
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -136,10 +139,7 @@ class LstmAttnTrainer(Trainer):
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """As in `Trainer`; a loss that is not finite ends training."""
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            raise ValueError(f"The loss became {loss.item()} after step {self.state.global_step}; lower learning_rate.")
-        return loss
+        return check_loss(super().training_step(model, inputs, num_items_in_batch), self.state)
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """What is evaluated and saved is the average of the weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -93,6 +93,9 @@ class LstmAttnTrainingArguments(TrainingArguments):
         self.metric_for_best_model = (self.metric_for_best_model or "loss").removeprefix("eval_")
         if "no" in (self.eval_strategy, self.save_strategy):
             self.load_best_model_at_end = False
+        numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "max_grad_norm"}
+        if wrong := [name for name, value in numbers.items() if isinstance(value, float) and not math.isfinite(value)]:
+            raise ValueError(f"{wrong[0]} is {numbers[wrong[0]]}; it must be a finite number.")
         if self.truncation_mode not in ("keep_end", "keep_start"):
             raise ValueError(f"truncation_mode is {self.truncation_mode!r}; choose keep_end or keep_start.")
         on_gpu = torch.cuda.is_available() and not args.use_cpu

@@ -57,7 +57,7 @@ def load_word_vectors(path: str | Path, vocabulary: Iterable[str], *, size: int)
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if its vectors do not have `size` numbers.
+        ValueError: if its vectors do not have `size` finite numbers.
     """
     from gensim.models import KeyedVectors
 
@@ -67,6 +67,8 @@ def load_word_vectors(path: str | Path, vocabulary: Iterable[str], *, size: int)
     found = KeyedVectors.load_word2vec_format(str(path), no_header=not has_header, unicode_errors="replace")
     if found.vector_size != size:
         raise ValueError(f"The vectors of {path} have {found.vector_size} numbers, and embedding_size is {size}.")
+    if not np.isfinite(found.vectors).all():
+        raise ValueError(f"{path} holds vectors that are not finite.")
     return {word: found[word] for word in vocabulary if word in found}
 
 

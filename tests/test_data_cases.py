@@ -135,7 +135,9 @@ def test_train_and_predict_read_a_file_alike(cases: Path, tmp_path: Path) -> Non
         options = [*form, "--no_header", "--columns", "label,text"]
         run = train(cases / file, tmp_path / form[0] if form else tmp_path / "run", *options)
         output = tmp_path / "out.jsonl"
-        assert main(["predict", "-m", str(run), "-i", str(cases / file), "-o", str(output), *options]) == 0
+        assert (
+            main(["predict", "-m", str(run), "-i", str(cases / file), "-o", str(output), "--overwrite", *options]) == 0
+        )
         rows = [json.loads(line) for line in output.read_text().splitlines()]
         assert all(row["predicted_label"] == row["label"] and "\t" not in row["text"] for row in rows)
         assert main(["evaluate", str(run), "--data", str(cases / file), "-o", str(tmp_path / "a.json"), *options]) == 0
