@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 
 from .results import save_json
 
 RAW_WEIGHTS_FILE = "raw_weights.safetensors"
-RUN_FILE = "run.json"  # of a checkpoint: the training data's fingerprint, and the seconds spent so far
+RUN_FILE = "run.json"  # of a checkpoint: the training data's fingerprint, the seconds spent so far, sizes of files
 logger = logging.getLogger("hf_lstm_attn")
 
 
@@ -124,13 +123,21 @@ class RunRecord(TrainerCallback):
         logger.info(f"Resuming from {checkpoint}.")
         return str(checkpoint)
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.started = time.monotonic() - self.earlier
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        self.started, self.limit = time.monotonic() - self.earlier, args.save_total_limit
+        if not state.is_hyper_param_search:  # stock code removes older checkpoints before the new one is whole
+            args.save_total_limit = None
+
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        args.save_total_limit = self.limit
 
     def on_save(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if args.should_save and folder.is_dir():  # a trial of a search has its checkpoints elsewhere
-            save_json({"fingerprint": self.fingerprint, "seconds": self.seconds}, folder / RUN_FILE)
+            sizes = {path.name: path.stat().st_size for path in folder.iterdir() if not path.match(f"{RUN_FILE}*")}
+            record = {"fingerprint": self.fingerprint, "seconds": self.seconds, "sizes": sizes}
+            save_json(record, folder / RUN_FILE)
+            rotate_checkpoints(args.output_dir, self.limit, state.best_model_checkpoint, use_mtime=True)
 
 
 def check_loss(loss: torch.Tensor, state: TrainerState) -> torch.Tensor:
@@ -152,15 +159,12 @@ def find_checkpoint(folder: Path) -> Path | None:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint was written to its end, which is `RUN_FILE`; its weights are opened to see."""
+    """Whether a checkpoint was written to its end, which is `RUN_FILE`, and all files have the size that it tells."""
     try:
-        for name in ("trainer_state.json", RUN_FILE):
-            json.loads((checkpoint / name).read_text(encoding="utf-8"))
-        for path in (checkpoint / "model.safetensors", *checkpoint.glob(RAW_WEIGHTS_FILE)):
-            load_file(path)
-    except (OSError, ValueError, SafetensorError):
+        sizes = json.loads((checkpoint / RUN_FILE).read_text(encoding="utf-8")).get("sizes", {})
+        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
         return False
-    return True
 
 
 def report_progress(trainer: Trainer) -> None:
