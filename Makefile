@@ -1,10 +1,11 @@
 # make demo: install; train, evaluate, explain and audit both tasks on the embedded samples
 # make test: install, run all tests          make check: format, lint, types, direction of imports
+# make faults: kill at every file operation, measure how time grows      make fuzz: 100,000 random strings, 20,000 files
 # make bench: speed of training against a plain padded loop, as ratios
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check faults fuzz bench clean
 
 demo: .venv/installed
 	$(BIN)/hf-lstm-attn demo
@@ -17,6 +18,13 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive hf_lstm_attn --configfile pyproject.toml
+
+faults: .venv/installed
+	FAULTS=all $(BIN)/python -m pytest tests/faults/test_kills.py tests/faults/test_bounds.py
+
+fuzz: .venv/installed
+	FAULTS=all $(BIN)/python -m pytest tests/faults/test_fuzz.py
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark_training.py

@@ -53,15 +53,18 @@ def encode_text(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text
         ValueError: for a tokenizer that has no token to remove words with.
         NotImplementedError: by transformers, for one that cannot say where in the text a token stands.
     """
+    from .pipeline_lstm_attn import cut
+
     substitutes = (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
     removal_id = next((token_id for token_id in substitutes if token_id is not None), None)
     if removal_id is None:
         raise ValueError("The tokenizer has no mask, unknown or padding token to remove words with; give it one.")
     length = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or MOST_TOKENS)
-    encoded = tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True, return_tensors="pt")
+    head = cut(tokenizer, text)
+    encoded = tokenizer(head, truncation=True, max_length=length, return_offsets_mapping=True, return_tensors="pt")
     ids = encoded["input_ids"].long().to(model.device)  # an empty list of ids becomes a float tensor
     word_ids, spans = _merge_tokens(text, encoded.word_ids(0), encoded["offset_mapping"][0].tolist())
-    is_cut = bool(encoded.encodings[0].overflowing and spans)
+    is_cut = bool(spans) and (len(head) < len(text) or bool(encoded.encodings[0].overflowing))
     read = (spans[0][0], spans[-1][1]) if is_cut else (0, len(text))
     return EncodedText(ids, ids.new_tensor(word_ids), spans, read, int(removal_id))
 

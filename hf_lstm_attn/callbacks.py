@@ -137,7 +137,7 @@ class RunRecord(TrainerCallback):
             sizes = {path.name: path.stat().st_size for path in folder.iterdir() if not path.match(f"{RUN_FILE}*")}
             record = {"fingerprint": self.fingerprint, "seconds": self.seconds, "sizes": sizes}
             save_json(record, folder / RUN_FILE)
-            rotate_checkpoints(args.output_dir, self.limit, state.best_model_checkpoint, use_mtime=True)
+            rotate_checkpoints(args.output_dir, self.limit, state.best_model_checkpoint)
 
 
 def check_loss(loss: torch.Tensor, state: TrainerState) -> torch.Tensor:

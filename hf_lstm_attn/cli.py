@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:
             _drop_output()
         names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
-        message = re.sub(rf"(?<!-)\b({names})\b", r"--\1", " ".join(str(error).split()) or type(error).__name__)
+        message = " ".join(str(error).split()) or type(error).__name__
+        message = re.sub(rf"(?<![-/])\b({names})\b(?!\.\w|/)", r"--\1", message)
         print(f"hf-lstm-attn {options.command}: {make_visible(message)}", file=sys.stderr)
         return code
     return 0

@@ -6,8 +6,9 @@ import difflib
 import json
 import logging
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
     parser = HfArgumentParser(LstmAttnTrainingArguments, prog=name, usage=f"{name} [DATASET] [OPTIONS]")
     for action in parser._actions:
         if action.type in (int, float):
-            action.type = lambda value, kind=action.type: None if value == "none" else kind(value)
+            action.type = partial(_parse_number, action.type)
     own = {"disable_tqdm": not sys.stderr.isatty(), **pick(options, "output_dir", "hub_model_id", "license")}
     parser.set_defaults(**{**known, **defaults, **own})
     args, rest = parser.parse_args_into_dataclasses(list(extra), return_remaining_strings=True)
@@ -182,6 +183,14 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
         near = difflib.get_close_matches(rest[0], parser._option_string_actions, 1)
         parser.error(f"unknown: {' '.join(rest)}.{f' Did you mean {near[0]}?' if near else ''}")
     return args
+
+
+def _parse_number(kind: Any, value: str) -> Any:
+    """A number, or None for "none"."""
+    try:
+        return None if value == "none" else kind(value)
+    except ValueError:
+        raise ArgumentTypeError(f"{value!r} is not {'a whole number' if kind is int else 'a number'}") from None
 
 
 def build_tokenizer(options: Namespace, texts: Sequence[str], language: str, **choices: Any) -> Any:

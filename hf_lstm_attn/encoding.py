@@ -20,7 +20,7 @@ from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTr
 from transformers.tokenization_utils_base import LARGE_INTEGER
 
 from .data import list_names, summarize_split
-from .inference import BUILT_IN, built_in, list_labels
+from .inference import BUILT_IN, built_in, explain_loading, list_labels
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .word_vectors import extend_vocabulary
 
@@ -95,13 +95,14 @@ def start_from(start: str | Path, texts: Sequence[str], **fields: Any) -> tuple[
 
     Raises:
         ValueError: for a model of another kind.
-        OSError: if there is none.
+        FileNotFoundError: if there is none.
     """
     start = str(built_in(str(start)) if start in BUILT_IN else start)
-    model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
+    with explain_loading(start):
+        model, info = LstmAttnForSequenceClassification.from_pretrained(start, output_loading_info=True, **fields)
+        tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
     if lost := [name for name in info["missing_keys"] if "embeddings" in name or "encoder" in name]:
         raise ValueError(f"{start} is no model of this package: it lacks {', '.join(sorted(lost))}.")
-    tokenizer = AutoTokenizer.from_pretrained(start, trust_remote_code=False)
     is_encoder = model.config.projection_size is not None
     return model, extend_vocabulary(model, tokenizer, texts) if is_encoder else tokenizer
 

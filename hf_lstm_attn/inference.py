@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -48,6 +50,15 @@ def list_labels(config: Any) -> list[str]:
     return [config.id2label[index] for index in range(config.num_labels)]
 
 
+@contextmanager
+def explain_loading(model: str | Path) -> Iterator[None]:
+    """Raises FileNotFoundError, which names the model, for what transformers cannot load."""
+    try:
+        yield
+    except (OSError, ValueError, SafetensorError) as error:
+        raise FileNotFoundError(f"No model can be loaded from {model}: {error}") from error
+
+
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
     """The pipeline of a model folder, a Hub id or a built-in model's name, in float32, on a GPU if there is one.
 
@@ -68,11 +79,9 @@ def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClass
     name, options = str(place if place.is_dir() else model), {"trust_remote_code": False}
     choices = {"dtype": "float32", "ignore_mismatched_sizes": True, "output_loading_info": True, **options}
     choices |= {"apply_calibration": True} if calibrated else {}
-    try:
+    with explain_loading(model):
         loaded, info = AutoModelForSequenceClassification.from_pretrained(name, **choices)
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
-    except OSError as error:
-        raise FileNotFoundError(f"No model can be loaded from {model}: {error}") from error
     is_own = loaded.config.model_type == "lstm_attn"
     wrong = {*info["missing_keys"], *info["mismatched_keys"], *(info["unexpected_keys"] if is_own else ())}
     if wrong:

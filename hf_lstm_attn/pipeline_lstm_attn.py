@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from threading import Lock
 from typing import Any
@@ -12,7 +13,10 @@ TOKENIZING = Lock()  # a call sets the tokenizer's truncation for all threads, a
 
 
 def cut(tokenizer: Any, text: str) -> str:
-    """As much of a text as the model reads, or more: of a very long one, the rest is not even tokenized."""
+    """As much of a text as the model reads, or more: of a very long one, the rest is not even tokenized.
+
+    Lone surrogates, which no tokenizer takes, become U+FFFD."""
+    text = re.sub("[\ud800-\udfff]", "\ufffd", text)
     limit = tokenizer.model_max_length
     for end in (limit * 2**power for power in range(5, 12)):
         if len(text) <= end or not tokenizer.is_fast:

@@ -8,7 +8,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,13 +16,14 @@ from typing import Any
 
 import fsspec
 import pandas as pd
-from datasets import Dataset, Features, IterableDataset, Value, exceptions, load_dataset, load_dataset_builder
+from datasets import Dataset, Features, IterableDataset, Value, load_dataset, load_dataset_builder
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".arrow": "arrow"}
 FORMATS |= {".txt": "text"}
 FORMAT_NAMES = (*dict.fromkeys(FORMATS.values()), "fasttext", "file_per_class")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 DELIMITERS = ("\t", ",", ";", "|")  # of those that cut the first lines alike the first is taken
+MOST_COLUMNS = 5_000  # of a table: more take minutes
 UTF_8 = "utf-8-sig"  # with a byte order mark or without
 QUOTING = {"minimal": csv.QUOTE_MINIMAL, "none": csv.QUOTE_NONE}
 
@@ -109,11 +110,11 @@ def read_file(path: str | Path, options: FileOptions, cache_dir: str | None = No
     Raises:
         ValueError: for a file of no known format, or that cannot be read as one.
     """
-    options = options.complete(Path(path))
-    kind, encoding = str(options.format), options.encoding
-    builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
-    choices: dict[str, Any] = {} if builder in ("parquet", "arrow") else {"encoding": encoding}
     with _explaining(path, options):
+        options = options.complete(Path(path))
+        kind, encoding = str(options.format), options.encoding
+        builder = {"tsv": "csv", "fasttext": "text"}.get(kind, kind)
+        choices: dict[str, Any] = {} if builder in ("parquet", "arrow") else {"encoding": encoding}
         if builder == "csv":
             choices = _describe_table(path, options)
         rows = load_dataset(builder, data_files=str(path), split="train", cache_dir=cache_dir, **choices)
@@ -128,10 +129,10 @@ def read_leniently(path: str | Path, options: FileOptions) -> tuple[Dataset, dic
     Raises:
         ValueError: for a file of another format, or where no line can be read.
     """
-    options = options.complete(Path(path))
     rows: list[dict[str, Any]] = []
     problems = {}
     with _explaining(path, options), _open(path) as file:
+        options = options.complete(Path(path))
         lines = io.TextIOWrapper(file, options.encoding, newline="")
         if options.format == "json":
             for number, line in enumerate(lines):
@@ -174,15 +175,17 @@ def _explaining(place: Any, options: FileOptions) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Length of header")  # pandas, where rows have more fields
             yield
-    except (OSError, ValueError, LookupError, RecursionError, Warning, exceptions.DatasetGenerationError) as error:
+    except Exception as error:  # of readers by others, on bytes by others
         cause = error.__cause__ or error
-        message = f"Cannot read {place}: {cause}"
+        message = f"Cannot read {place}: {str(cause) or type(cause).__name__}"
         if isinstance(cause, UnicodeError):
             encoding = options.encoding or UTF_8
             message = f"{place}, line {_find_bad_line(place, encoding)}, is not {encoding.removesuffix('-sig')}. "
             message += "Name the encoding of the file: encoding (--encoding), as latin-1 or cp1251."
         elif re.search(r"Length of header|Expected \d+ fields", str(cause)):
             message += " There are rows with more fields than the first line or columns (--columns) name."
+        elif "corresponds to no data" in str(cause):
+            message = f"{place} has no rows."
         # The errors of the Hub are OSErrors.
         raise (FileNotFoundError if isinstance(cause, OSError) else ValueError)(message) from error
 
@@ -224,6 +227,12 @@ def _describe_table(path: Any, options: FileOptions) -> dict[str, Any]:
     quoting = QUOTING[options.quoting or ("none" if delimiter == "\t" else "minimal")]
     choices: dict[str, Any] = {"sep": delimiter, "quoting": quoting, "encoding": encoding, "index_col": False}
     names = list(options.columns or pd.read_csv(path, nrows=0, **choices).columns)
+    with suppress(pd.errors.EmptyDataError):  # pandas takes long to see that the first row has too many fields
+        first = pd.read_csv(path, nrows=1, header=None, skiprows=int(options.header), **choices)
+        if first.shape[1] > len(names):
+            raise ValueError(f"Expected {len(names)} fields in the first row, saw {first.shape[1]}.")
+    if len(names) > MOST_COLUMNS:
+        raise ValueError(f"it has {len(names):,} columns; is {delimiter!r} its delimiter (--delimiter)?")
     choices |= {"header": 0 if options.header else None, "names": names, "skip_blank_lines": False, "na_filter": False}
     return choices | {"features": Features(dict.fromkeys(names, Value("string")))}
 
