@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,13 @@ from .attribution import compute_probabilities, has_independent_classes
 from .configuration_lstm_attn import LstmAttnConfig
 from .locks import stage
 from .modeling_lstm_attn import LstmAttnForSequenceClassification, LstmAttnModel
-from .pipeline_lstm_attn import LstmAttnPipeline, cut
+from .pipeline_lstm_attn import CHUNK, LstmAttnPipeline, iterate_logits
 
 AutoConfig.register("lstm_attn", LstmAttnConfig)
 AutoModel.register(LstmAttnConfig, LstmAttnModel)
 AutoModelForSequenceClassification.register(LstmAttnConfig, LstmAttnForSequenceClassification)
 
 BUILT_IN = ("sentiment", "imdb", "tweets", "english")
-CHUNK = 2_048  # texts held in memory, and sorted by length to waste little on padding
 
 
 def built_in(name: str) -> Path:
@@ -52,11 +50,12 @@ def list_labels(config: Any) -> list[str]:
 
 @contextmanager
 def explain_loading(model: str | Path) -> Iterator[None]:
-    """Raises FileNotFoundError, which names the model, for what transformers cannot load."""
+    """Raises FileNotFoundError or ValueError, which name the model, for what transformers cannot load."""
     try:
         yield
     except (OSError, ValueError, SafetensorError) as error:
-        raise FileNotFoundError(f"No model can be loaded from {model}: {error}") from error
+        kind = ValueError if isinstance(error, ValueError) else FileNotFoundError
+        raise kind(f"No model can be loaded from {model}: {error}") from error
 
 
 def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClassificationPipeline:
@@ -90,35 +89,30 @@ def load_classifier(model: str | Path, *, calibrated: bool = False) -> TextClass
     return LstmAttnPipeline(**choices) if is_own else TextClassificationPipeline(**choices)
 
 
-def predict_logits(model: Any, tokenizer: Any, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+def predict_logits(model: Any, tokenizer: Any, texts: Iterable[str], *, batch_size: int | None = None) -> np.ndarray:
     """(texts, num_labels) float32 logits, in the order of the texts; each is cut at the tokenizer's length.
 
     The model computes in evaluation mode, in its own precision. Raises ValueError for scores that are not finite.
     """
-    model.eval()
-    logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
-    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))  # its memory serves all that follow
-    for start in range(0, len(texts), batch_size):
-        rows = order[start : start + batch_size]
-        heads = [cut(tokenizer, texts[row]) for row in rows]
-        batch = tokenizer(heads, truncation=True, padding=True, return_tensors="pt")
-        with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
-            logits[rows] = model(**batch.to(model.device)).logits.float().cpu().numpy()
-    if not np.isfinite(logits).all():
-        raise ValueError("The model gives scores that are not finite; its weights are broken.")
-    return logits
+    found = [logits.numpy() for logits in _iterate_finite(model, tokenizer, texts, batch_size)]
+    return np.concatenate([np.zeros((0, model.config.num_labels), dtype=np.float32), *found])
 
 
-def predict(classifier: Any, texts: Iterable[str], *, batch_size: int = 64) -> Iterator[dict[str, float]]:
+def _iterate_finite(model: Any, tokenizer: Any, texts: Iterable[str], batch_size: int | None) -> Iterator[torch.Tensor]:
+    for logits in iterate_logits(model, tokenizer, texts, batch_size=batch_size):
+        if not logits.isfinite().all():
+            raise ValueError("The model gives scores that are not finite; its weights are broken.")
+        yield logits
+
+
+def predict(classifier: Any, texts: Iterable[str], *, batch_size: int | None = None) -> Iterator[dict[str, float]]:
     """Each text's scores, label -> probability, highest first, in the order of the texts, which may be a stream.
 
     Probabilities sum to 1 over the labels, unless the model gives a text several labels at once.
     """
-    model, texts = classifier.model, iter(texts)
-    labels = list_labels(model.config)
-    while chunk := list(islice(texts, CHUNK)):
-        logits = torch.from_numpy(predict_logits(model, classifier.tokenizer, chunk, batch_size=batch_size)).double()
-        for row in compute_probabilities(model, logits).tolist():
+    model, labels = classifier.model, list_labels(classifier.model.config)
+    for logits in _iterate_finite(model, classifier.tokenizer, texts, batch_size):
+        for row in compute_probabilities(model, logits.double()).tolist():
             yield dict(sorted(zip(labels, row, strict=True), key=lambda entry: -entry[1]))
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from threading import Lock
+from types import GeneratorType
 from typing import Any
 
+import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import TextClassificationPipeline
 
+CHUNK = 2_048  # texts in memory, and sorted by length to waste little on padding
+TOKENS = 32_768  # of a batch, padding included
 TOKENIZING = Lock()  # a call sets the tokenizer's truncation for all threads, and reads it later
 
 
@@ -27,6 +34,52 @@ def cut(tokenizer: Any, text: str) -> str:
     return head
 
 
+def pad(tokenizer: Any, ids: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask, (texts, longest); `tokenizer.pad` took an eighth of the time of prediction."""
+    side = -1 if tokenizer.padding_side == "left" else 1
+    rows = [torch.tensor(text[::side], dtype=torch.long) for text in ids]
+    padded = pad_sequence(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
+    mask = (torch.arange(padded.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]).long()
+    return (padded, mask) if side == 1 else (padded.flip(1), mask.flip(1))
+
+
+def iterate_logits(
+    model: Any, tokenizer: Any, texts: Iterable[str], *, batch_size: int | None = None, **options: Any
+) -> Iterator[torch.Tensor]:
+    """Logits (texts, num_labels) in float32, in the order of the texts, which may be a stream; a chunk at a time.
+
+    Texts of like length are read together; while the model reads, another thread tokenizes what comes next.
+
+    Args:
+        batch_size: Texts in a batch, at most; by default as many as have `TOKENS` tokens.
+        options: Of the tokenizer; by default texts are cut at its length.
+    """
+    stream, options = iter(texts), {"truncation": True, **options}
+
+    def encode() -> list[list[int]]:
+        chunk = list(islice(stream, CHUNK))
+        with TOKENIZING:
+            heads = [cut(tokenizer, text) for text in chunk] if options["truncation"] else chunk
+            return tokenizer(heads, return_attention_mask=False, verbose=False, **options)["input_ids"] if heads else []
+
+    model.eval()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        following = thread.submit(encode)
+        while ids := following.result():
+            following = thread.submit(encode)
+            order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))  # its memory serves all that follow
+            logits, start = torch.zeros(len(ids), model.config.num_labels), 0
+            while start < len(ids):
+                most = TOKENS // max(len(ids[order[start]]), 1)
+                rows = order[start : start + min(max(most, 1), batch_size or most or 1)]
+                batch, mask = pad(tokenizer, [ids[row] for row in rows])
+                with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
+                    found = model(batch.to(model.device), attention_mask=mask.to(model.device)).logits
+                logits[rows] = found.float().cpu()
+                start += len(rows)
+            yield logits
+
+
 class LstmAttnPipeline(TextClassificationPipeline):
     """The stock pipeline, which cuts texts at the model's length by default, and on request adds attention weights.
 
@@ -37,6 +90,22 @@ class LstmAttnPipeline(TextClassificationPipeline):
 
     def check_model_type(self, supported_models: Any) -> None:
         """Nothing: the stock check knows the models of transformers alone and would report an error."""
+
+    def get_iterator(
+        self, inputs: Any, num_workers: int, batch_size: int, preprocess: Any, forward: Any, postprocess: Any
+    ) -> Any:
+        """What the stock pipeline iterates over; lists and streams of plain texts are read sorted by length."""
+        if isinstance(inputs, GeneratorType):
+            first = list(islice(inputs, 1))
+            inputs, known = chain(first, inputs), first
+        else:
+            known = inputs
+        if preprocess.get("return_attention") or not all(isinstance(text, str) for text in known):
+            return super().get_iterator(inputs, num_workers, batch_size, preprocess, forward, postprocess)
+        most = None if batch_size == 1 else batch_size  # 1 is what the stock class takes by default
+        found = iterate_logits(self.model, self.tokenizer, inputs, batch_size=most, **preprocess)
+        rows = (row for logits in found for row in logits.split(1))
+        return (self.postprocess({"logits": row}, **postprocess) for row in rows)
 
     def preprocess(self, inputs: Any, return_attention: bool = False, truncation: Any = True, **options: Any) -> Any:
         with TOKENIZING:
