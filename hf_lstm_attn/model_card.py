@@ -19,6 +19,7 @@ from .text import make_visible
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 MAX_HEATMAPS = 3
+EXPORTS = ("onnx/model_int8.onnx", "onnx/model.onnx")  # the card tells of the first
 PARTS = "machine dataset labels model training epochs metrics confusion reliability examples audit".split()
 logger = logging.getLogger("hf_lstm_attn")
 
@@ -32,7 +33,7 @@ def render_card(
         results: What `load_results` gives. Parts may be missing.
         repo_id: Where the model is on the Hub; without it, the lines that load it name a place to fill in.
         license: What the model is offered under; by default what the results record. Without either, none is named.
-        figures: File names of the figures beside the card.
+        figures: Names of the figures and exports beside the card.
 
     Raises:
         ValueError: for results of another schema version.
@@ -103,8 +104,9 @@ def _list_scores(results: Mapping[str, Any]) -> list[EvalResult]:
 
 
 def save_card(results: Mapping[str, Any], folder: str | Path, **kwargs: Any) -> None:
-    """Write README.md into the folder, with the figures that lie there; `kwargs` are those of `render_card`."""
+    """Write README.md into the folder, with the figures and exports that lie there; `kwargs` as of `render_card`."""
     figures = sorted(path.name for path in Path(folder).glob("*.png"))
+    figures += [name for name in EXPORTS if Path(folder, name).is_file()]
     card = render_card(results, **{"figures": figures, **kwargs})
     (Path(folder) / "README.md").write_text(card, encoding="utf-8", errors="replace")
 
