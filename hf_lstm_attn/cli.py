@@ -156,7 +156,13 @@ def check(options: argparse.Namespace) -> None:
         ValueError: with the nearest name that there is, or what to do.
     """
     given = vars(options)
-    known: dict[str, Any] = {"dataset": DATASETS, "recipe": RECIPES, "method": METHODS, "label": _list_labels(given)}
+    known: dict[str, Any] = {
+        "dataset": DATASETS,
+        "recipe": RECIPES,
+        "method": METHODS,
+        "engine": ["ray"],
+        "label": _list_labels(given),
+    }
     for kind, names in known.items():
         name = given.get(kind)
         if name and names and name not in names:
@@ -177,6 +183,8 @@ def check(options: argparse.Namespace) -> None:
     if options.command == "predict":
         if bool(options.input) != bool(options.output) or (options.input and options.text):
             raise ValueError("Pass texts, or --input and --output, or lines on standard input.")
+        if options.engine and not options.input:
+            raise ValueError("The engine ray needs --input and --output.")
         if not (options.text or options.input) and sys.stdin.isatty():
             raise ValueError('There is nothing to label. Try: hf-lstm-attn predict "A fine film."')
     if options.command == "push" or given.get("push_to_hub"):
@@ -204,9 +212,17 @@ def predict(options: argparse.Namespace) -> None:
 
     if options.model is None:
         logger.info("By the built-in model sentiment, for everyday English; choose another with --model.")
+    scoring = ("text_column", "all_scores", "threshold", "label_delimiter")
+    if options.engine:
+        from .ray_data import predict_with_ray
+
+        choices = {name: vars(options)[name] for name in (*scoring, "workers") if vars(options)[name] is not None}
+        count = predict_with_ray(options.model or DEFAULT_MODEL, options.input, options.output, **choices)
+        logger.info(f"Wrote {count:,} rows into {options.output}.")
+        return
     classifier = load_classifier(options.model or DEFAULT_MODEL, calibrated=options.calibrated)
     if options.input:
-        names = ("text_column", "all_scores", "threshold", "label_delimiter", "spreadsheet_safe", "overwrite")
+        names = (*scoring, "spreadsheet_safe", "overwrite")
         choices = {name: vars(options)[name] for name in names if vars(options)[name] is not None}
         counts = predict_file(classifier, options.input, options.output, **choices, **describe_files(options))
         logger.info(f"Wrote {counts['rows']:,} rows to {options.output}; {counts['without_text']:,} have no text.")

@@ -124,6 +124,40 @@ def choose_labels(classifier: Any, scores: dict[str, float], threshold: float) -
     return list(scores)[:1]
 
 
+def label_columns(
+    classifier: Any,
+    columns: Sequence[Sequence[Any]],
+    taken: Sequence[str],
+    notes: Sequence[str | None] = (),
+    *,
+    all_scores: bool = False,
+    threshold: float = 0.5,
+    label_delimiter: str = ",",
+) -> dict[str, list[Any]]:
+    """The columns that `predict_file` adds to rows.
+
+    Args:
+        columns: Of texts; those of a row are joined.
+        taken: Names that the rows have already.
+        notes: Of the rows, where there is something to note.
+    """
+    from .data import join_texts  # here, for `datasets` comes with it
+
+    texts = [join_texts(*row) for row in zip(*columns, strict=True)]
+    found = predict(classifier, (text for text in texts if text.strip()))
+    scores = [next(found) if text.strip() else {} for text in texts]
+    names = list_labels(classifier.model.config) if all_scores else []
+    noted = zip(notes or [None] * len(texts), scores, strict=True)
+    added: dict[str, list[Any]] = {
+        "label": [label_delimiter.join(choose_labels(classifier, row, threshold)) for row in scores],
+        "score": [max(row.values(), default=float("nan")) for row in scores],
+        **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names},
+        "note": [note or ("" if row else "no text") for note, row in noted],
+    }
+    prefix = "predicted_" if {"label", "score", "note"} & {*taken} else ""
+    return {prefix + name: values for name, values in added.items()}
+
+
 def predict_file(
     classifier: Any,
     path: Any,
@@ -161,7 +195,7 @@ def predict_file(
         ValueError: for a file that cannot be read or has no such column, an output of another format, that exists, or
             that another process is writing.
     """
-    from .data import as_list, check_columns, join_texts  # here, for `datasets` comes with them
+    from .data import as_list, check_columns  # here, for `datasets` comes with them
     from .reading import FileOptions, read_file, read_leniently
 
     output, options, wanted = Path(output), FileOptions(**file_options), as_list(text_column)
@@ -180,20 +214,11 @@ def predict_file(
             if not problems:
                 raise error from None
         check_columns(Path(path).name, rows, "text_column", wanted)
-        prefix = "predicted_" if {"label", "score", "note"} & {*rows.column_names} else ""
-        names = list_labels(classifier.model.config) if all_scores else []
+        scoring: Any = {"all_scores": all_scores, "threshold": threshold, "label_delimiter": label_delimiter}
 
         def label(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
-            texts = [join_texts(*row) for row in zip(*map(batch.get, wanted), strict=True)]
-            found = predict(classifier, (text for text in texts if text.strip()))
-            scores = [next(found) if text.strip() else {} for text in texts]
-            columns: dict[str, list[Any]] = {
-                "label": [label_delimiter.join(choose_labels(classifier, row, threshold)) for row in scores],
-                "score": [max(row.values(), default=float("nan")) for row in scores],
-                **{f"score_{name}": [row.get(name, float("nan")) for row in scores] for name in names},
-                "note": [problems.get(n, "" if row else "no text") for n, row in zip(numbers, scores, strict=True)],
-            }
-            return {prefix + name: column for name, column in columns.items()}
+            notes = [problems.get(number) for number in numbers]
+            return label_columns(classifier, [batch[name] for name in wanted], [*batch], notes, **scoring)
 
         choices: Any = {"with_indices": True, "batched": True, "batch_size": CHUNK, "new_fingerprint": "labelled"}
         rows = rows.map(label, desc="predicting", **choices)
@@ -202,7 +227,7 @@ def predict_file(
         part = folder / output.name
         WRITERS[output.suffix](rows, part)
         part.replace(output)
-        return {"rows": len(rows), "without_text": sum(map(bool, rows[f"{prefix}note"]))}
+        return {"rows": len(rows), "without_text": sum(map(bool, rows[rows.column_names[-1]]))}
 
 
 def _quote_formula(value: Any) -> Any:
