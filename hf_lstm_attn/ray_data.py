@@ -73,7 +73,7 @@ def predict_with_ray(
     if suffix not in READERS:
         raise ValueError(f"Ray reads {', '.join(READERS)} here, not {patterns[0]}.")
     absolute = [name if "://" in name else str(Path(name).absolute()) for name in patterns]
-    files = [path for name in absolute for path in ([name] if "://" in name else sorted(glob(name)))]
+    files = [path for name in absolute for path in ([name] if "://" in name else sorted(glob(name)))]  # noqa: PTH207
     if not files:
         raise FileNotFoundError(f"There are no files {', '.join(patterns)}.")
     if Path(output_dir).is_dir() and any(Path(output_dir).iterdir()):

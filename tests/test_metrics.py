@@ -8,9 +8,11 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, recall_score
 
 from hf_lstm_attn.metrics import (
+    MIN_ROWS,
     ClassificationMetric,
     compute_metrics,
     compute_reliability,
+    decide,
     fit_temperature,
 )
 
@@ -57,3 +59,15 @@ def test_no_temperature_where_the_data_cannot_tell_one() -> None:
     logits = np.array([[3.0, -3.0], [-3.0, 3.0]] * 150)
     assert fit_temperature(logits, np.array([0, 1] * 150)) is None  # all right: the surer the better
     assert fit_temperature(logits[:100], np.array([0, 1, 1, 0] * 25)) is None  # too few
+
+
+def test_a_label_among_several_is_given_from_a_half_on() -> None:
+    assert decide(np.array([[0.4, -0.4], [-2.0, 2.0]]), np.zeros((2, 2))).tolist() == [[1, 0], [0, 1]]
+
+
+def test_few_rows_support_no_temperature() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, MIN_ROWS)
+    logits = 3 * np.eye(2)[np.where(generator.random(MIN_ROWS) < 0.2, 1 - labels, labels)]
+    assert fit_temperature(logits, labels) == pytest.approx(2.2, abs=0.5)
+    assert fit_temperature(logits[1:], labels[1:]) is None
