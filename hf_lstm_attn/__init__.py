@@ -16,6 +16,7 @@ if Path(sys.argv[0]).stem != "hf-lstm-attn":
     from .distillation import distill_encoder as distill_encoder
     from .explanation import Explanation as Explanation
     from .explanation import explain as explain
+    from .export import export as export
     from .faithfulness import audit as audit
     from .hub import push as push
     from .hub import verify as verify

@@ -5,7 +5,7 @@
     python scripts/collect_results.py --check                  # exit with 1 if a table differs from its figures
 
 Figures come from model_cards/**/results.json (of this version's schema; others are left out), from the built-in models,
-from model_cards/baselines.json, and from model_cards/suite.json (of benchmark_suite.py).
+from model_cards/baselines.json, suite.json (of benchmark_suite.py) and speed.json (of benchmark_speed.py).
 """
 
 from __future__ import annotations
@@ -107,11 +107,28 @@ def render_small_tasks(root: Path) -> str:
     of_tasks = 100 * cells.groupby(["system", "n", "task"])[["accuracy", "macro_f1"]].mean()
     means = of_tasks.groupby(["system", "n"]).mean()
     sizes = cells["n"].unique()
-    rows = [["small English tasks: accuracy / macro-F1", *(f"{int(n):,} labels" for n in sizes)]]
+    shown = [f"{int(n):,} labels" if n.isdigit() else "all labels" for n in sizes]
+    rows = [["small English tasks: accuracy / macro-F1", *shown]]
     for system in cells["system"].unique():
         shown = [" / ".join(f"{mean:.1f}" for mean in means.loc[(system, n)]) for n in sizes]
         rows.append([SUITE.get(system, system), *shown])
     return "\n" + render_table(rows)
+
+
+def render_speed(root: Path) -> str:
+    """Texts a second, and as ratios to DistilBERT."""
+    path = root / "model_cards" / "speed.json"
+    if not path.is_file():
+        return ""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    head = f"IMDB reviews, {record['machine']['threads']} cores"
+    tables = []
+    for kind, rates in record["texts_per_second"].items():
+        distilbert = next(rate for name, rate in rates.items() if name.startswith("DistilBERT"))
+        rows = [[f"{head}: {kind}", "texts a second", "times DistilBERT"]]
+        rows += [[name, f"{rate:,.1f}", f"{rate / distilbert:,.1f}"] for name, rate in rates.items()]
+        tables.append(render_table(rows))
+    return "\n" + "\n".join(tables)
 
 
 def load_baselines(root: Path) -> dict[str, Any]:
@@ -157,7 +174,7 @@ def list_metrics(metrics: dict[str, float]) -> list[str]:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "README.md": lambda root: render_summary(root) + render_small_tasks(root),
-    "model_cards/README.md": render_index,
+    "model_cards/README.md": lambda root: render_index(root) + render_speed(root),
 }
 
 
