@@ -20,7 +20,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from . import __version__, hub
 from .attribution import METHODS
-from .locks import IS_FIRST, hold
+from .locks import IS_FIRST
 from .named_data import DATASETS
 from .recipes import RECIPES
 from .startup import prepare
@@ -45,13 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with logging_redirect_tqdm():
             if options.command in globals():
                 globals()[options.command](options)
-            elif options.command in TRAINING:
-                with hold(options.output_dir):
-                    _run(options, extra)
-                    if IS_FIRST:
-                        hub.drop_replaced(Path(options.output_dir))
             else:
-                _run(options, extra)
+                getattr(import_module(".cli_train", __package__), options.command)(options, extra)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
@@ -74,10 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hf-lstm-attn {options.command}: {make_visible(message)}", file=sys.stderr)
         return code
     return 0
-
-
-def _run(options: argparse.Namespace, extra: Sequence[str]) -> None:
-    getattr(import_module(".cli_train", __package__), options.command)(options, extra)
 
 
 def _drop_output() -> None:

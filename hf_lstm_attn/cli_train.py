@@ -6,9 +6,9 @@ import difflib
 import json
 import logging
 import sys
-from argparse import ArgumentTypeError, Namespace
-from collections.abc import Mapping, Sequence
-from functools import partial
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
 from .encoding import choose_start, encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
-from .locks import IS_FIRST
+from .locks import IS_FIRST, hold
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .named_data import DATASETS
@@ -61,9 +61,9 @@ def train(options: Namespace, extra: Sequence[str]) -> None:
     data = (rows, splits["validation"], tokenizer)
     published: dict[str, Any] = {"dataset_arguments": name_files(arguments), "origin": name_files(origin) or None}
     trainer = LstmAttnTrainer(model, args, None, *data, **published)
-    begin(options, arguments)
-    trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
-    trainer.evaluate(splits["test"], metric_key_prefix="test")
+    with begin(options, arguments):
+        trainer.train(resume_from_checkpoint=options.resume_from_checkpoint)
+        trainer.evaluate(splits["test"], metric_key_prefix="test")
     if trainer.is_world_process_zero():
         print_table(trainer.results["metrics"], "loss", *METRICS)
         print(f"\n{run} holds the model, its card (README.md) and figures (curves.png, confusion.png). What next:")
@@ -77,16 +77,17 @@ def pretrain(options: Namespace, extra: Sequence[str]) -> None:
     """Texts of train, and those without labels -> language models."""
     run, args = options.output_dir, parse_fields(options, extra, pretraining.DEFAULTS)
     texts, tokenizer = read_texts(options, args.language)
-    result = pretraining.pretrain(
-        texts,
-        run,
-        tokenizer=tokenizer,
-        config=LstmAttnConfig(len(tokenizer), **pick(options, *SIZES)),
-        args=args,
-        resume_from_checkpoint=options.resume_from_checkpoint,
-        dataset_name=args.dataset_name,
-        word_vectors=None if options.word_vectors == "none" else options.word_vectors or "train",
-    )
+    with begin(options, describe_data(options)):
+        result = pretraining.pretrain(
+            texts,
+            run,
+            tokenizer=tokenizer,
+            config=LstmAttnConfig(len(tokenizer), **pick(options, *SIZES)),
+            args=args,
+            resume_from_checkpoint=options.resume_from_checkpoint,
+            dataset_name=args.dataset_name,
+            word_vectors=None if options.word_vectors == "none" else options.word_vectors or "train",
+        )
     print(f"Perplexity on held-out texts: {result['perplexity']:.1f}. What next:")
     print(f"  hf-lstm-attn train {options.source} --model_name_or_path {run}")
 
@@ -98,17 +99,18 @@ def distill(options: Namespace, extra: Sequence[str]) -> None:
     run, args = options.output_dir, parse_fields(options, extra, distillation.DEFAULTS)
     options.label_column = options.label_column or ["none"]
     texts, tokenizer = read_texts(options, args.language, **distillation.TOKENIZER)
-    result = distillation.distill_encoder(
-        texts,
-        options.teacher,
-        run,
-        classifiers=options.classifiers or (),
-        tokenizer=tokenizer,
-        config=LstmAttnConfig(len(tokenizer), **{**distillation.CONFIG, **pick(options, *SIZES)}),
-        args=args,
-        resume_from_checkpoint=options.resume_from_checkpoint,
-        dataset_name=args.dataset_name,
-    )
+    with begin(options, describe_data(options)):
+        result = distillation.distill_encoder(
+            texts,
+            options.teacher,
+            run,
+            classifiers=options.classifiers or (),
+            tokenizer=tokenizer,
+            config=LstmAttnConfig(len(tokenizer), **{**distillation.CONFIG, **pick(options, *SIZES)}),
+            args=args,
+            resume_from_checkpoint=options.resume_from_checkpoint,
+            dataset_name=args.dataset_name,
+        )
     print(f"Cosine with the teacher's vectors on held-out texts: {result['cosine']:.3f}. What next:")
     print(f"  hf-lstm-attn train --data YOUR.csv --model_name_or_path {run}")
 
@@ -175,7 +177,11 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
     parser = HfArgumentParser(LstmAttnTrainingArguments, prog=name, usage=f"{name} [DATASET] [OPTIONS]")
     for action in parser._actions:
         if action.type in (int, float):
-            action.type = partial(_parse_number, action.type)
+
+            def number(value: str, kind: Any = action.type) -> Any:  # "invalid number value", says argparse
+                return None if value == "none" else kind(value)
+
+            action.type = number
     own = {"disable_tqdm": not sys.stderr.isatty(), **pick(options, "output_dir", "hub_model_id", "license")}
     parser.set_defaults(**{**known, **defaults, **own})
     args, rest = parser.parse_args_into_dataclasses(list(extra), return_remaining_strings=True)
@@ -183,14 +189,6 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
         near = difflib.get_close_matches(rest[0], parser._option_string_actions, 1)
         parser.error(f"unknown: {' '.join(rest)}.{f' Did you mean {near[0]}?' if near else ''}")
     return args
-
-
-def _parse_number(kind: Any, value: str) -> Any:
-    """A number, or None for "none"."""
-    try:
-        return None if value == "none" else kind(value)
-    except ValueError:
-        raise ArgumentTypeError(f"{value!r} is not {'a whole number' if kind is int else 'a number'}") from None
 
 
 def build_tokenizer(options: Namespace, texts: Sequence[str], language: str, **choices: Any) -> Any:
@@ -225,13 +223,17 @@ def build_model(options: Namespace, rows: Any, args: Any) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def begin(options: Namespace, arguments: Mapping[str, Any]) -> None:
-    """Keep in the run's folder how it was begun; a run that it replaces is set aside."""
+@contextmanager
+def begin(options: Namespace, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Hold the run's folder, and keep in it how it was begun; what it replaces is set aside until it is whole."""
     folder = Path(options.output_dir)
-    if options.resume_from_checkpoint or not IS_FIRST:
-        return
-    hub.set_aside(folder)
-    results.save_json({"words": options.words, "data": arguments}, folder / hub.COMMAND_FILE)
+    with hold(folder):
+        if IS_FIRST and not options.resume_from_checkpoint:
+            hub.set_aside(folder)
+            results.save_json({"words": options.words, "data": arguments}, folder / hub.COMMAND_FILE)
+        yield
+        if IS_FIRST:
+            hub.drop_replaced(folder)
 
 
 # --------------------------------------------------------------------------------------------------------------- data
@@ -273,13 +275,10 @@ def load_splits(described: Mapping[str, Any]) -> Any:
 
 
 def read_texts(options: Namespace, language: str, **choices: Any) -> tuple[list[str], Any]:
-    """The texts to learn from without labels, and a tokenizer of them; the run begins."""
-    arguments = describe_data(options)
-    splits = load_splits(arguments)
+    """The texts to learn from without labels, and a tokenizer of them."""
+    splits = load_splits(describe_data(options))
     texts = [text for name in ("train", "unsupervised") if name in splits for text in splits[name]["text"]]
-    tokenizer = build_tokenizer(options, texts, language, **choices)
-    begin(options, arguments)
-    return texts, tokenizer
+    return texts, build_tokenizer(options, texts, language, **choices)
 
 
 def load_rows(options: Namespace) -> tuple[Any, dict[str, Any]]:

@@ -116,6 +116,7 @@ def test_options_win_over_recipe_over_data_over_defaults() -> None:
     assert (args.num_train_epochs, args.ema_decay, args.balance_classes) == (15, None, False)
     assert (args.metric_for_best_model, args.dataset_name) == ("macro_recall", "sample-tweets")
     assert main(["train", "sample-tweets", "-o", "x", "--learning_ratee", "1"]) == 2
+    assert not Path("x").exists()
 
 
 def test_own_files_language_models_teachers_and_prediction(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ CASES: list[tuple[str, int, str]] = [  # words, exit code, what the message must
     ("train --data rows.csv --recipe defualt", 2, "default"),
     ("train --data rows.csv --learning_rate nan", 1, "learning_rate"),
     ("train --data rows.csv --weight_decay inf", 1, "weight_decay"),
-    ("train --data rows.csv --learning_rate fast", 2, "not a number"),
+    ("train --data rows.csv --learning_rate fast", 2, "number"),
     ("train --data rows.csv --bf16 maybe", 2, "bf16"),
     ("train --data rows.csv --hub_token hf_secret", 2, "command line"),
     ("train --data rows.csv --push_to_hub --license mit", 2, "NAME/MODEL"),
