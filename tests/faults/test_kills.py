@@ -78,7 +78,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(server: Server, rows: Pat
     whole = server.ask(train(tmp_path / "whole"), tmp_path / "whole")
     assert whole["code"] == 0, whole["errors"]
     weights = (tmp_path / "whole" / "model.safetensors").read_bytes()
-    for kill in choose_kills(whole["operations"], 20):
+    for kill in choose_kills(whole["operations"], 14):
         run = tmp_path / "killed"
         assert server.ask(train(run), run, kill)["code"] == -9
         steps = [int(path.parent.name.partition("-")[2]) for path in run.glob("checkpoint-*/run.json")]
@@ -107,7 +107,7 @@ def test_an_overwritten_run_is_there_until_the_new_one_is_whole(server: Server, 
     assert not (new / hub.REPLACED).exists()
     new_files, old_files = list_files(new), list_files(old)
     assert new_files["model.safetensors"] != old_files["model.safetensors"]
-    for kill in choose_kills(overwriting["operations"], 14):
+    for kill in choose_kills(overwriting["operations"], 8):
         run = tmp_path / "run"
         shutil.copytree(old, run)
         assert server.ask(train(run, "--overwrite_output_dir"), run, kill)["code"] == -9
@@ -132,7 +132,7 @@ def test_a_killed_prediction_leaves_the_old_output_or_the_new(server: Server, ro
     words = ["predict", "-i", str(rows), "-o", str(folder / "out.csv"), "--overwrite"]
     whole = server.ask(words, folder)
     new = (folder / "out.csv").read_bytes()
-    for kill in choose_kills(whole["operations"], 6):
+    for kill in choose_kills(whole["operations"], 18):
         (folder / "out.csv").write_bytes(b"old")
         assert server.ask(words, folder, kill)["code"] == -9
         assert (folder / "out.csv").read_bytes() in (b"old", new), kill
