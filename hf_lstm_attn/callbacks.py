@@ -17,6 +17,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traine
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 
+from .locks import hold
 from .results import save_json
 
 RAW_WEIGHTS_FILE = "raw_weights.safetensors"
@@ -145,6 +146,13 @@ def check_loss(loss: torch.Tensor, state: TrainerState) -> torch.Tensor:
     if not torch.isfinite(loss):
         raise ValueError(f"The loss became {loss.item()} after step {state.global_step}; lower learning_rate.")
     return loss
+
+
+def train_alone(trainer: Trainer, checkpoint: str | None) -> None:
+    """Train while no other process may write to the folder; figures after it are those of float32."""
+    with hold(trainer.args.output_dir):
+        trainer.train(resume_from_checkpoint=checkpoint)
+    leave_autocast(trainer)
 
 
 def leave_autocast(trainer: Trainer) -> None:

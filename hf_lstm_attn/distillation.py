@@ -20,11 +20,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
 from .attribution import compute_probabilities
-from .callbacks import RunRecord, check_loss, leave_autocast, report_progress
+from .callbacks import RunRecord, check_loss, report_progress, train_alone
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .inference import load_classifier, predict_logits
-from .locks import hold
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
 from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
@@ -177,9 +176,7 @@ def distill_encoder(
     data = (Collator(tokenizer, targets), parts["train"], parts["test"])
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     report_progress(trainer)
-    with hold(output_dir):
-        trainer.train(resume_from_checkpoint=checkpoint)
-    leave_autocast(trainer)
+    train_alone(trainer, checkpoint)
     counts = {"rows": len(texts), "held_out_rows": held_out}
     model.config.num_labels = 2  # as a configuration that has no labels yet
     model.lstm_attn.save_pretrained(output_dir)

@@ -28,7 +28,7 @@ COMMAND_FILE = "_command.json"  # of a run: how it was begun, with the paths of 
 NOT_PUBLISHED = ["checkpoint-*", "*.pt", "training_args.bin", "runs/*", ".*", "*/.*", "_*", "*/_*"]
 # What a training writes into its folder; all else there is another's.
 WRITTEN = [*CODE, *NEEDED, CHECKSUMS, COMMAND_FILE, "checkpoint-*", "[!.]*.part", "README.md", "tokenizer_config.json"]
-WRITTEN += ["results.json", "pretraining.json", "distillation.json", "special_tokens_map.json"]
+WRITTEN += ["results.json", "pretraining.json", "distillation.json", "special_tokens_map.json", "onnx"]
 WRITTEN += ["architecture.png", "curves.png", "confusion.png", "reliability.png", "heatmap_?.png", "audit.png"]
 REPLACED = ".replaced"  # the folder in which a run is kept until the one that overwrites it is whole
 REASONS = {  # status -> what to tell, of repository, branch and error

@@ -70,8 +70,8 @@ def iterate_logits(
             order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))  # its memory serves all that follow
             logits, start = torch.zeros(len(ids), model.config.num_labels), 0
             while start < len(ids):
-                most = TOKENS // max(len(ids[order[start]]), 1)
-                rows = order[start : start + min(max(most, 1), batch_size or most or 1)]
+                most = max(TOKENS // max(len(ids[order[start]]), 1), 1)
+                rows = order[start : start + min(most, batch_size or most)]
                 batch, mask = pad(tokenizer, [ids[row] for row in rows])
                 with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
                     found = model(batch.to(model.device), attention_mask=mask.to(model.device)).logits

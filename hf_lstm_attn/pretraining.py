@@ -11,11 +11,10 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
-from .callbacks import RunRecord, leave_autocast, report_progress
+from .callbacks import RunRecord, report_progress, train_alone
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
-from .locks import hold
 from .modeling_lstm_attn import LstmAttnModel
 from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
 from .tokenization import save_tokenizer, train_tokenizer
@@ -109,9 +108,7 @@ def pretrain(
         initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
     trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[record])
     report_progress(trainer)
-    with hold(output_dir):
-        trainer.train(resume_from_checkpoint=checkpoint)
-    leave_autocast(trainer)
+    train_alone(trainer, checkpoint)
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)

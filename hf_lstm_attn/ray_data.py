@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from .inference import CHUNK, label_columns, load_classifier
+from .splits import as_list
 
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_json", ".json": "read_json"}
 
@@ -80,10 +81,9 @@ def predict_with_ray(
         raise ValueError(f"{output_dir} is not empty; choose another folder.")
     ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
     workers = workers or max(int(ray.cluster_resources()["CPU"]), 1)
-    wanted = [text_column] if isinstance(text_column, str) else list(text_column)
     labelled = getattr(ray.data, READERS[suffix])(files).map_batches(
         Labeller,
-        fn_constructor_args=(str(model), wanted, choices),
+        fn_constructor_args=(str(model), as_list(text_column), choices),
         batch_format="pyarrow",
         batch_size=CHUNK,
         concurrency=workers,
