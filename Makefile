@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/hf-lstm-attn demo
 
 test: .venv/installed .venv/transformers-4.51
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

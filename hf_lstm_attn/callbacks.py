@@ -149,7 +149,8 @@ def check_loss(loss: torch.Tensor, state: TrainerState) -> torch.Tensor:
 
 
 def train_alone(trainer: Trainer, checkpoint: str | None) -> None:
-    """Train while no other process may write to the folder; figures after it are those of float32."""
+    """Train, reporting, while no other process may write to the folder; figures after it are those of float32."""
+    report_progress(trainer)
     with hold(trainer.args.output_dir):
         trainer.train(resume_from_checkpoint=checkpoint)
     leave_autocast(trainer)
@@ -203,11 +204,6 @@ class Progress(ProgressCallback):
         self.shown: dict[str, str] = {}
         if self.training_bar is not None:
             self.training_bar.set_description("training")
-
-    def on_prediction_step(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
-        super().on_prediction_step(args, state, control, **kwargs)
-        if self.prediction_bar is not None:
-            self.prediction_bar.set_description("evaluating", refresh=False)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         names = ("loss", f"eval_{args.metric_for_best_model}")

@@ -147,16 +147,10 @@ def check(options: argparse.Namespace) -> None:
         ValueError: with the nearest name that there is, or what to do.
     """
     given = vars(options)
-    known: dict[str, Any] = {
-        "dataset": DATASETS,
-        "recipe": RECIPES,
-        "method": METHODS,
-        "engine": ["ray"],
-        "label": _list_labels(given),
-    }
+    known: dict[str, Any] = {"dataset": DATASETS, "recipe": RECIPES, "method": METHODS, "engine": ["ray"]}
     for kind, names in known.items():
         name = given.get(kind)
-        if name and names and name not in names:
+        if name and name not in names:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Choose among {', '.join(names)}."
             raise ValueError(f"There is no {kind} {name!r}. {hint}")
@@ -188,15 +182,6 @@ def check(options: argparse.Namespace) -> None:
             raise ValueError("There is no token for the Hub. Log in with `hf auth login`, or set HF_TOKEN.")
 
 
-def _list_labels(given: dict[str, Any]) -> list[str]:
-    """The labels of the model, if it is on this machine and one of them is asked for."""
-    model = given.get("model") or DEFAULT_MODEL
-    for folder in (Path(model), Path(__file__).parent / "pretrained" / model) if given.get("label") else ():
-        if (folder / "config.json").is_file():
-            return list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label", {}).values())
-    return []
-
-
 def predict(options: argparse.Namespace) -> None:
     """Labels of texts: JSON lines, or lines for a reader where the output is a terminal."""
     from .inference import choose_labels, load_classifier, predict, predict_file
@@ -207,15 +192,14 @@ def predict(options: argparse.Namespace) -> None:
     if options.engine:
         from .ray_data import predict_with_ray
 
-        choices = {name: vars(options)[name] for name in (*scoring, "workers") if vars(options)[name] is not None}
+        choices = pick(options, *scoring, "workers")
         count = predict_with_ray(options.model or DEFAULT_MODEL, options.input, options.output, **choices)
         logger.info(f"Wrote {count:,} rows into {options.output}.")
         return
     classifier = load_classifier(options.model or DEFAULT_MODEL, calibrated=options.calibrated)
     if options.input:
-        names = (*scoring, "spreadsheet_safe", "overwrite")
-        choices = {name: vars(options)[name] for name in names if vars(options)[name] is not None}
-        counts = predict_file(classifier, options.input, options.output, **choices, **describe_files(options))
+        choices = pick(options, *scoring, "spreadsheet_safe", "overwrite") | describe_files(options)
+        counts = predict_file(classifier, options.input, options.output, **choices)
         logger.info(f"Wrote {counts['rows']:,} rows to {options.output}; {counts['without_text']:,} have no text.")
         if counts["rows"] == counts["without_text"]:
             raise ValueError(f"No row of {options.input} has a text that can be read.")
@@ -232,14 +216,19 @@ def predict(options: argparse.Namespace) -> None:
             print(json.dumps(row | ({"scores": scores} if options.all_scores else {}), ensure_ascii=False))
 
 
+def pick(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
+
+
 def describe_files(options: argparse.Namespace) -> dict[str, Any]:
     """How files are read, as arguments of `load_data` and `predict_file`; only what was said."""
-    given = {name: vars(options)[name] for name in ("format", "delimiter", "columns", "encoding", "quoting")}
-    if given["columns"]:
-        given["columns"] = [name for words in given["columns"] for name in words.split(",") if name]
-    given["format"] = given["format"] and given["format"].replace("-", "_")
-    given["header"] = False if options.no_header else None
-    return {name: value for name, value in given.items() if value is not None}
+    given = pick(options, "format", "delimiter", "columns", "encoding", "quoting")
+    if options.columns:
+        given["columns"] = [name for words in options.columns for name in words.split(",") if name]
+    if options.format:
+        given["format"] = options.format.replace("-", "_")
+    return given | ({"header": False} if options.no_header else {})
 
 
 def explain(options: argparse.Namespace) -> None:

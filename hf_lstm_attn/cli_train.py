@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 from transformers import HfArgumentParser, set_seed
 
 from . import distillation, faithfulness, hub, plots, pretraining, results
-from .cli import describe_files
+from .cli import describe_files, pick
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint, list_names, load_data
 from .encoding import choose_start, encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
-from .locks import IS_FIRST, hold
+from .locks import IS_FIRST, drop_replaced, hold, set_aside
 from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .named_data import DATASETS
@@ -152,18 +153,11 @@ def audit(options: Namespace, extra: Sequence[str]) -> None:
 
 def print_table(rows: Mapping[str, Mapping[str, float]], *columns: str) -> None:
     """Rows of numbers, with four digits."""
-    width = max(map(len, rows))
-    print(" " * width, *(f"{name:>17}" for name in columns))
-    for name, row in rows.items():
-        print(f"{name:{width}}", *(f"{row[column]:17.4f}" if column in row else " " * 17 for column in columns))
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    print(table.to_string(float_format="{:.4f}".format, na_rep=""))
 
 
 # ------------------------------------------------------------------------------------------------- settings and model
-
-
-def pick(options: Namespace, *names: str) -> dict[str, Any]:
-    """Those of the options that were given."""
-    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
 def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str, Any]) -> Any:
@@ -229,11 +223,11 @@ def begin(options: Namespace, arguments: Mapping[str, Any]) -> Iterator[None]:
     folder = Path(options.output_dir)
     with hold(folder):
         if IS_FIRST and not options.resume_from_checkpoint:
-            hub.set_aside(folder)
+            set_aside(folder, hub.WRITTEN)
             results.save_json({"words": options.words, "data": arguments}, folder / hub.COMMAND_FILE)
         yield
         if IS_FIRST:
-            hub.drop_replaced(folder)
+            drop_replaced(folder)
 
 
 # --------------------------------------------------------------------------------------------------------------- data

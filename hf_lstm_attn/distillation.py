@@ -20,12 +20,12 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
 from .attribution import compute_probabilities
-from .callbacks import RunRecord, check_loss, report_progress, train_alone
+from .callbacks import RunRecord, check_loss, train_alone
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .inference import load_classifier, predict_logits
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
-from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
+from .results import describe_training, save_json
 from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
 from .tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 from .training_args import LstmAttnTrainingArguments
@@ -175,20 +175,15 @@ def distill_encoder(
     parts = Dataset.from_dict({"input_ids": rows, "row": range(len(texts))}).train_test_split(held_out, seed=args.seed)
     data = (Collator(tokenizer, targets), parts["train"], parts["test"])
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
-    report_progress(trainer)
     train_alone(trainer, checkpoint)
     counts = {"rows": len(texts), "held_out_rows": held_out}
     model.config.num_labels = 2  # as a configuration that has no labels yet
     model.lstm_attn.save_pretrained(output_dir)
     result = {
-        "versions": describe_versions(),
-        "machine": describe_machine(),
+        **describe_training(trainer, record.seconds),
         "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **counts},
         "teacher": Path(teacher).name if Path(teacher).exists() else str(teacher),
         "classifiers": list(classifiers),
-        "arguments": describe_arguments(args),
-        "seconds": record.seconds,
-        "epochs": collect_epochs(trainer.state.log_history),
         "cosine": trainer.evaluate()["eval_cosine"],  # of the weights that were kept
     }
     save_json(result, Path(output_dir) / "distillation.json")

@@ -8,10 +8,8 @@ import json
 import logging
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 from subprocess import DEVNULL, run
 from typing import Any
@@ -30,7 +28,6 @@ NOT_PUBLISHED = ["checkpoint-*", "*.pt", "training_args.bin", "runs/*", ".*", "*
 WRITTEN = [*CODE, *NEEDED, CHECKSUMS, COMMAND_FILE, "checkpoint-*", "[!.]*.part", "README.md", "tokenizer_config.json"]
 WRITTEN += ["results.json", "pretraining.json", "distillation.json", "special_tokens_map.json", "onnx"]
 WRITTEN += ["architecture.png", "curves.png", "confusion.png", "reliability.png", "heatmap_?.png", "audit.png"]
-REPLACED = ".replaced"  # the folder in which a run is kept until the one that overwrites it is whole
 REASONS = {  # status -> what to tell, of repository, branch and error
     401: "The Hub was sent no token, or one that it does not know (401). Log in with `hf auth login`, or set HF_TOKEN.",
     403: "This token may not write to {0} (403). Use a token with the role write, or your own name.",
@@ -109,28 +106,6 @@ def save(folder: str | Path) -> None:
     save_tokenizer(PreTrainedTokenizerFast.from_pretrained(folder), folder)
     lines = [f"{checksum}  {name}\n" for name, checksum in compute_checksums(folder).items()]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
-
-
-def set_aside(folder: Path) -> None:
-    """Move what a run has left in `folder` aside, whole; what a new run left there that did not end is removed."""
-    part, kept = folder / f"{REPLACED}.part", folder / REPLACED
-    shutil.rmtree(folder / f"{REPLACED}.done", ignore_errors=True)
-    written = [path for path in folder.iterdir() if any(fnmatch(path.name, name) for name in WRITTEN)]
-    if kept.is_dir():
-        for path in written:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    elif written or part.is_dir():
-        part.mkdir(exist_ok=True)
-        for path in written:
-            path.rename(part / path.name)
-        part.rename(kept)
-        logger.info(f"The run that was in {folder} is kept in {kept} until the new one is whole.")
-
-
-def drop_replaced(folder: Path) -> None:
-    """Remove what `set_aside` has kept."""
-    if (folder / REPLACED).is_dir():
-        shutil.rmtree((folder / REPLACED).rename(folder / f"{REPLACED}.done"))
 
 
 def save_run(results: dict[str, Any], folder: str | Path, new: dict[str, Any] | None = None, **card: Any) -> None:

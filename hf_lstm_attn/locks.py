@@ -1,18 +1,20 @@
-"""One process at a time writes to a folder."""
+"""One process at a time writes to a folder, and what it replaces is kept until the new is whole."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 logger = logging.getLogger("hf_lstm_attn")
 IS_FIRST = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts: the one that writes
+REPLACED = ".replaced"  # the folder in which a run is kept until the one that overwrites it is whole
 
 
 @contextmanager
@@ -60,3 +62,26 @@ def stage(output: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+
+def set_aside(folder: Path, patterns: Sequence[str]) -> None:
+    """Move what a run has left in `folder`, the names that match, aside; what a new run left there that did not end is
+    removed."""
+    part, kept = folder / f"{REPLACED}.part", folder / REPLACED
+    shutil.rmtree(folder / f"{REPLACED}.done", ignore_errors=True)
+    written = [path for path in folder.iterdir() if any(fnmatch(path.name, name) for name in patterns)]
+    if kept.is_dir():
+        for path in written:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    elif written or part.is_dir():
+        part.mkdir(exist_ok=True)
+        for path in written:
+            path.rename(part / path.name)
+        part.rename(kept)
+        logger.info(f"The run that was in {folder} is kept in {kept} until the new one is whole.")
+
+
+def drop_replaced(folder: Path) -> None:
+    """Remove what `set_aside` has kept."""
+    if (folder / REPLACED).is_dir():
+        shutil.rmtree((folder / REPLACED).rename(folder / f"{REPLACED}.done"))

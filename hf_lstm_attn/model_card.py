@@ -84,8 +84,6 @@ def _list_scores(results: Mapping[str, Any]) -> list[EvalResult]:
     name = dataset.get("name") or "own data"
     rows = dataset.get("splits", {}).get("test", {}).get("rows")
     is_cut = bool((dataset.get("arguments") or {}).get("fractions"))  # all splits are parts of the data's train
-    average = "binary" if len(results["labels"]) == 2 else "macro"
-    averages = {"accuracy": None, "f1": average, "precision": average, "recall": average, "macro_recall": "macro"}
     return [
         EvalResult(
             task_type="text-classification",
@@ -96,9 +94,8 @@ def _list_scores(results: Mapping[str, Any]) -> list[EvalResult]:
             metric_type=metric.removeprefix("macro_"),
             metric_name=metric,
             metric_value=found[metric],
-            metric_args={"average": average} if average else None,
         )
-        for metric, average in averages.items()
+        for metric in METRICS
         if metric in found
     ]
 
@@ -122,8 +119,6 @@ def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
     best = next((row["epoch"] for row in results["epochs"] if row.get("step") == results.get("best_step")), None)
     confusion, reliability = (results[part].get("test") for part in ("confusion", "reliability"))
     folder = Path(folder)
-    if results["model"].get("model_type") == "lstm_attn":
-        _draw(folder / "architecture.png", plots.plot_architecture, results)
     if results["epochs"]:
         _draw(folder / "curves.png", plots.plot_curves, results["epochs"], best_epoch=best, title=title)
     if confusion:

@@ -186,26 +186,3 @@ def plot_audit(audit: Mapping[str, Any], *, title: str) -> Figure:
         axis.invert_yaxis()
     figure.supxlabel(textwrap.fill(_show(audit["caption"], 2000), 190), x=0.01, ha="left", fontsize=9)
     return _add_title(figure, title)
-
-
-@matplotlib.rc_context(RC | {"axes.titleweight": "bold"})
-def plot_architecture(results: Mapping[str, Any]) -> Figure:
-    """The layers of a classifier from words to labels, each with the shape of what it hands on (n: words of a text)."""
-    model, pools = results["model"], results["model"]["pooling"].split("+")
-    size, directions = model["hidden_size"], 2 if model["bidirectional"] else 1
-    boxes = (
-        ("Words", f"{model['vocab_size']:,} known ones", "n"),
-        ("Embedding", "a vector for each word", f"n × {model['embedding_size']}"),
-        ("LSTM", f"layers: {model['num_hidden_layers']} directions: {directions}", f"n × {size * directions}"),
-        ("Attention", " and ".join(["weighted mean of the words", *pools[1:]]), f"{size * directions * len(pools)}"),
-        ("Head", "linear, then probabilities", f"{len(results['labels'])} labels"),
-    )
-    figure = Figure(figsize=(11, 2.2), facecolor="white")
-    axes = figure.subplots(1, 5, gridspec_kw={"wspace": 0.25, "left": 0.01, "right": 0.99, "top": 0.86, "bottom": 0.17})
-    for axis, (name, task, shape) in zip(axes, boxes, strict=True):
-        axis.set(xticks=[], yticks=[], facecolor="#E4F1FA", title=name, xlabel=shape)
-        axis.text(0.5, 0.5, textwrap.fill(task, 16), ha="center", va="center", fontsize=12)
-        if name != "Words":
-            arrow = {"arrowstyle": "-|>", "linewidth": 2, "color": "0.2"}
-            axis.annotate("", (0, 0.5), (-0.25, 0.5), "axes fraction", arrowprops=arrow)
-    return figure

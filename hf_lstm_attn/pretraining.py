@@ -11,12 +11,12 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments, set_seed
 
-from .callbacks import RunRecord, report_progress, train_alone
+from .callbacks import RunRecord, train_alone
 from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .language_model import LanguageModel, TextStreams
 from .modeling_lstm_attn import LstmAttnModel
-from .results import collect_epochs, describe_arguments, describe_machine, describe_versions, save_json
+from .results import describe_training, save_json
 from .tokenization import save_tokenizer, train_tokenizer
 from .training_args import LstmAttnTrainingArguments
 from .word_vectors import initialize_embeddings
@@ -107,20 +107,15 @@ def pretrain(
     if word_vectors is not None and checkpoint is None:
         initialize_embeddings(model, word_vectors, training, tokenizer, seed=args.seed)
     trainer = LanguageModelTrainer(model, args, train_dataset=train, eval_dataset=test, callbacks=[record])
-    report_progress(trainer)
     train_alone(trainer, checkpoint)
     encoder = LstmAttnModel(config)  # its pooling is untrained, and left out
     weights = {name: value.cpu() for name, value in model.state_dict().items() if name in encoder.state_dict()}
     encoder.save_pretrained(output_dir, state_dict=weights)
     counts = {"rows": len(texts), "held_out_rows": len(held_out), "tokens": train.tokens}
     result = {
-        "versions": describe_versions(),
-        "machine": describe_machine(),
+        **describe_training(trainer, record.seconds),
         "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **counts},
         "settings": {"word_vectors": word_vectors, "dropout": dropout, "window": train.window},
-        "arguments": describe_arguments(args),
-        "seconds": record.seconds,
-        "epochs": collect_epochs(trainer.state.log_history),
         "perplexity": trainer.evaluate()["eval_perplexity"],  # of the weights that were kept
     }
     save_json(result, Path(output_dir) / "pretraining.json")

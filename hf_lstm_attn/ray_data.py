@@ -62,7 +62,7 @@ def predict_with_ray(
 
     Raises:
         ImportError: without ray.
-        ValueError: for files of another kind, or a folder that is not empty.
+        ValueError: for files of another kind, without the text column, or a folder that is not empty.
         FileNotFoundError: if there are no such files.
     """
     try:
@@ -81,9 +81,12 @@ def predict_with_ray(
         raise ValueError(f"{output_dir} is not empty; choose another folder.")
     ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
     workers = workers or max(int(ray.cluster_resources()["CPU"]), 1)
-    labelled = getattr(ray.data, READERS[suffix])(files).map_batches(
+    rows, text_columns = getattr(ray.data, READERS[suffix])(files), as_list(text_column)
+    if missing := [name for name in text_columns if name not in rows.columns()]:
+        raise ValueError(f"No column {missing[0]!r} in {files[0]} (columns: {', '.join(rows.columns())}): text_column.")
+    labelled = rows.map_batches(
         Labeller,
-        fn_constructor_args=(str(model), as_list(text_column), choices),
+        fn_constructor_args=(str(model), text_columns, choices),
         batch_format="pyarrow",
         batch_size=CHUNK,
         concurrency=workers,

@@ -65,6 +65,17 @@ def describe_machine() -> dict[str, Any]:
     return {**machine, "threads": torch.get_num_threads(), **accelerator}
 
 
+def describe_training(trainer: Any, seconds: float) -> dict[str, Any]:
+    """Of a finished training: versions, machine, arguments, seconds and the metrics of each evaluation."""
+    return {
+        "versions": describe_versions(),
+        "machine": describe_machine(),
+        "arguments": describe_arguments(trainer.args),
+        "seconds": seconds,
+        "epochs": collect_epochs(trainer.state.log_history),
+    }
+
+
 def load_recorded_texts() -> list[str]:
     """The texts that every run records predictions of: 32 of the package's synthetic samples, of no corpus."""
     texts = []

@@ -37,7 +37,6 @@ class NormalizationRule:
     it by itself. `token` is an Oniguruma expression.
     """
 
-    purpose: str
     replacements: tuple[tuple[str, str], ...] = ()
     token: str = ""
 
@@ -46,21 +45,20 @@ _TONE_OR_VARIANT = r"[\x{FE0E}\x{FE0F}\x{1F3FB}-\x{1F3FF}]"
 
 # Applied in this order, whatever the order in which they are asked for: a URL may hold `@` and `#`.
 NORMALIZATION_RULES: dict[str, NormalizationRule] = {
-    "html_breaks": NormalizationRule("`<br />` is white space", ((r"<br\s*/?>", " "),)),
-    "urls": NormalizationRule(
-        "every URL becomes `http`",
-        ((rf"(?<![\w.-])(?={SITE})\w", "http://w"), (rf"(?<=htt)ps?://\S{{1,1000}}?{END}", "p")),
-    ),
-    "users": NormalizationRule("`@name` becomes `@user`", ((r"(?<=@)(?<!\w@)\w+", "user"),)),
-    "hashtags": NormalizationRule("`#tag` becomes `tag`, a word met more often", ((r"#(?=\w)", " "),)),
+    # `<br />` is white space.
+    "html_breaks": NormalizationRule(((r"<br\s*/?>", " "),)),
+    # Every URL becomes `http`.
+    "urls": NormalizationRule(((rf"(?<![\w.-])(?={SITE})\w", "http://w"), (rf"(?<=htt)ps?://\S{{1,1000}}?{END}", "p"))),
+    # `@name` becomes `@user`.
+    "users": NormalizationRule(((r"(?<=@)(?<!\w@)\w+", "user"),)),
+    # `#tag` becomes `tag`, a word met more often.
+    "hashtags": NormalizationRule(((r"#(?=\w)", " "),)),
+    # An emoji is one word, whatever its skin tone or variant; so are flags and joined emoji.
     "emoji": NormalizationRule(
-        "an emoji is one word, whatever its skin tone or variant; so are flags and joined emoji",
-        replacements=((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),),
-        token=rf"{FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+",
+        ((rf"(?<=\p{{So}}){_TONE_OR_VARIANT}", ""),), rf"{FLAG_LETTER}{{2}}|\p{{So}}(?:\x{{200D}}\p{{So}})+"
     ),
-    "elongations": NormalizationRule(
-        "three or more of a letter become two: `soooo` is `soo`", ((r"(\p{L})\K\1+(?=\1)", ""),)
-    ),
+    # Three or more of a letter become two: `soooo` is `soo`.
+    "elongations": NormalizationRule(((r"(\p{L})\K\1+(?=\1)", ""),)),
 }
 
 

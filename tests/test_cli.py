@@ -41,7 +41,6 @@ REFUSED = {
     "train imdb --push_to_hub --hub_model_id you/model": "license",
     "train imdb --push_to_hub --license mit": "repository",
     "explain text --method atention": "attention",
-    "explain text --model {model} --label positiv": "positive",
     "explain text -o page.pdf": "page.pdf",
     "predict text -i rows.csv -o rows.jsonl": "--input",
     "push run --repo_id you/model --license mitt": "mit",
@@ -51,8 +50,8 @@ REFUSED = {
 }
 
 
-def test_help_and_refusals_import_nothing_heavy(model_folder: Path) -> None:
-    commands = [line.format(model=model_folder).split() for line in REFUSED]
+def test_help_and_refusals_import_nothing_heavy() -> None:
+    commands = [line.split() for line in REFUSED]
     heavy = "{'torch', 'transformers', 'datasets', 'numpy', 'pandas'} & {*sys.modules}"
     commands += [["train", "--help"], ["--version"]]
     done = run_alone(f"codes = [main(words) for words in {commands}]; print(codes, {heavy})")

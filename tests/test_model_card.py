@@ -112,7 +112,7 @@ def test_figures_are_drawn_and_one_that_fails_is_a_warning(
     with caplog.at_level(logging.WARNING, "hf_lstm_attn"):
         save_figures(results, tmp_path)
     drawn = {path.name for path in tmp_path.glob("*.png")}
-    assert drawn == {f"{name}.png" for name in "architecture curves reliability heatmap_1 heatmap_2 audit".split()}
+    assert drawn == {f"{name}.png" for name in "curves reliability heatmap_1 heatmap_2 audit".split()}
     assert "confusion.png" in caplog.text
     save_card(results, tmp_path)
     assert set(re.findall(r"\]\((\w+\.png)\)", (tmp_path / "README.md").read_text(encoding="utf-8"))) == drawn

@@ -59,6 +59,8 @@ def test_every_row_is_labelled_once_though_a_worker_dies(tmp_path: Path, monkeyp
     classifier = load_classifier("sentiment")
     assert found["label"].tolist() == [row["label"] for row in classifier(texts)]
     assert main(words) == 1  # the folder is not empty now
+    with pytest.raises(ValueError, match=r"No column 'body' in .*\(columns: id, text\)"):
+        ray_data.predict_with_ray("sentiment", "*.parquet", tmp_path / "other", text_column="body")
 
 
 @pytest.mark.parametrize(("pattern", "kind"), [("*.docx", ValueError), ("nothing-*.csv", FileNotFoundError)])

@@ -113,7 +113,7 @@ CASES: list[tuple[str, int, str]] = [  # words, exit code, what the message must
     ("predict -i rows.csv -o out.csv --text_column body", 1, "body"),
     ("explain", 2, "TEXT"),
     ("explain fine --method magic", 2, "leave_one_out"),
-    ("explain fine --label happy", 2, "positive"),
+    ("explain fine --label happy", 1, "positive"),
     ("explain fine -o out.docx", 2, ".png"),
     ("explain fine -o nowhere/out.png", 1, "nowhere"),
     ("evaluate full", 1, "full"),

@@ -19,6 +19,7 @@ import pytest
 
 from hf_lstm_attn import hub
 from hf_lstm_attn.callbacks import find_checkpoint
+from hf_lstm_attn.locks import REPLACED
 
 ALL = os.environ.get("FAULTS") == "all"
 SETTINGS = "--model_name_or_path none --embedding_size 4 --hidden_size 4 --word_vectors none --max_steps 2".split()
@@ -101,12 +102,15 @@ def test_an_overwritten_run_is_there_until_the_new_one_is_whole(server: Server, 
     old, new = tmp_path / "old", tmp_path / "new"
     assert server.ask(train(old, "--seed", "1"), old)["code"] == 0
     (old / "notes.txt").write_text("mine")
+    (old / "onnx").mkdir()
+    (old / "onnx" / "model.onnx").write_text("exported from the old run")
     shutil.copytree(old, new)
     overwriting = server.ask(train(new, "--overwrite_output_dir"), new)
     assert overwriting["code"] == 0
-    assert not (new / hub.REPLACED).exists()
+    assert not (new / REPLACED).exists()
     new_files, old_files = list_files(new), list_files(old)
     assert new_files["model.safetensors"] != old_files["model.safetensors"]
+    assert "onnx/model.onnx" not in new_files
     for kill in choose_kills(overwriting["operations"], 8):
         run = tmp_path / "run"
         shutil.copytree(old, run)
@@ -114,7 +118,7 @@ def test_an_overwritten_run_is_there_until_the_new_one_is_whole(server: Server, 
         assert (run / "notes.txt").read_text() == "mine"
         # The old run is where it was, or aside, or half on its way there.
         found: dict[str, bytes] = {}
-        for place in (run, run / f"{hub.REPLACED}.part", run / hub.REPLACED):
+        for place in (run, run / f"{REPLACED}.part", run / REPLACED):
             found |= list_files(place) if place.is_dir() else {}
         is_new = found["model.safetensors"] == new_files["model.safetensors"] and not list(hub._compare_files(run))
         assert is_new or old_files.items() <= ({"notes.txt": b"mine"} | found).items(), kill
@@ -122,7 +126,7 @@ def test_an_overwritten_run_is_there_until_the_new_one_is_whole(server: Server, 
         assert again["code"] == 0, (kill, again["errors"])
         assert (run / "model.safetensors").read_bytes() == new_files["model.safetensors"], kill
         assert (run / "notes.txt").read_text() == "mine"
-        assert not list(run.glob(f"{hub.REPLACED}*")), kill
+        assert not list(run.glob(f"{REPLACED}*")), kill
         shutil.rmtree(run)
 
 
