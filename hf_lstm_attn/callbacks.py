@@ -67,6 +67,7 @@ class AveragedWeights(TrainerCallback):
         """Write the raw weights beside the average that the checkpoint holds."""
         if self.raw:
             save_file(self.raw, checkpoint / RAW_WEIGHTS_FILE)
+            (checkpoint / RAW_WEIGHTS_FILE).chmod((checkpoint / "config.json").stat().st_mode)
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, *, model: nn.Module, **_: Any) -> None:
         if state.best_model_checkpoint is None or not args.load_best_model_at_end:

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from errno import EDQUOT, EFBIG, ENOSPC
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:
             _drop_output()
         names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
-        message = " ".join(str(error).split()) or type(error).__name__
+        cause = _find_full_disk(error)
+        message = " ".join(str(cause or error).split()) or type(error).__name__
+        if cause is not None:
+            message += (
+                f", while writing {vars(options).get('output_dir') or vars(options).get('output') or 'the answer'}"
+            )
         message = re.sub(rf"(?<![-/])\b({names})\b(?!\.\w|/)", r"--\1", message)
         print(f"hf-lstm-attn {options.command}: {make_visible(message)}", file=sys.stderr)
         return code
     return 0
+
+
+def _find_full_disk(error: BaseException | None) -> BaseException | None:
+    """The error of a disk or quota that is full, or of a file that is too large, if that is what led to this one."""
+    while error is not None and not re.search(rf"(Errno|os error) ({ENOSPC}|{EDQUOT}|{EFBIG})\b", str(error)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _drop_output() -> None:

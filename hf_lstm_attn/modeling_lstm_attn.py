@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -136,6 +137,12 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
         """As everywhere; weights of version 0.1 find their place under the attention's new name."""
         kwargs.setdefault("key_mapping", {r"pooling\.score\.": "pooling.attention."})
         return super().from_pretrained(*args, **kwargs)
+
+    def save_pretrained(self, save_directory: Any, is_main_process: bool = True, **kwargs: Any) -> None:
+        """As everywhere; the weights, which safetensors keeps to their owner, are for all who may read config.json."""
+        super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
+        for path in Path(save_directory).glob("*.safetensors") if is_main_process else ():
+            path.chmod(path.with_name("config.json").stat().st_mode)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

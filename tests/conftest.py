@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -11,11 +12,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; threads that wait 
 
 import pytest
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, PreTrainedTokenizerFast
 
 import hf_lstm_attn.inference  # noqa: F401 the Auto classes know the models by it
 from hf_lstm_attn.configuration_lstm_attn import LstmAttnConfig
 from hf_lstm_attn.modeling_lstm_attn import LstmAttnForSequenceClassification
+from hf_lstm_attn.named_data import load_sample
 from hf_lstm_attn.pipeline_lstm_attn import LstmAttnPipeline
 from hf_lstm_attn.tokenization import save_tokenizer, train_tokenizer
 
@@ -63,4 +65,17 @@ def model_folder(tmp_path: Path, model: LstmAttnForSequenceClassification, token
     folder = tmp_path / f"model_{tmp_path.name}"
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of random weights: its mean vectors depend on a text's words."""
+    folder = tmp_path_factory.mktemp("teacher")
+    words = train_tokenizer(load_sample("reviews")["train"]["text"][:200]).get_vocab()
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(words)]))
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=len(words) + 5, intermediate_size=32, **sizes)).save_pretrained(folder)
     return folder

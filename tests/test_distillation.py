@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizerFast, pipeline
+from transformers import AutoTokenizer, pipeline
 
 from hf_lstm_attn import (
     LstmAttnConfig,
@@ -35,19 +35,6 @@ SIZES = {"embedding_size": 16, "hidden_size": 16}
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
     return load_sample("reviews")["train"]["text"][:200]
-
-
-@pytest.fixture(scope="module")
-def teacher(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of random weights: its mean vectors depend on a text's words."""
-    folder = tmp_path_factory.mktemp("teacher")
-    words = train_tokenizer(texts).get_vocab()
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(words)]))
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertModel(BertConfig(vocab_size=len(words) + 5, intermediate_size=32, **sizes)).save_pretrained(folder)
-    return folder
 
 
 def distill(texts: list[str], teacher: Path, folder: Path, **choices: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
 
+import sentence_transformers  # noqa: F401
 import torch
 import transformers.modeling_utils
 

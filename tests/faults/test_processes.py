@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import torch
 from hf_lstm_attn import hub
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.inference import built_in, load_classifier, predict_logits
-from hf_lstm_attn.locks import stage
+from hf_lstm_attn.locks import REPLACED, stage
 from hf_lstm_attn.results import load_recorded_texts
 
 RUN = """
@@ -25,6 +27,8 @@ from hf_lstm_attn.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.exit(main())
 """
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+TINY = ["--recipe", "small", "--max_steps", "2"]
 HOLD = """
 import sys
 from pathlib import Path
@@ -58,6 +62,41 @@ def test_closed_and_full_streams(redirection: str, words: list[str], code: int, 
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_a_full_disk_loses_nothing(rows: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk."""
+    run, output = tmp_path / "run", tmp_path / "out.csv"
+    train = ["train", "--data", str(rows), "--output_dir", str(run), *TINY]
+    predict = ["predict", "-i", str(rows), "-o", str(output)]
+    assert main(train) == main(predict) == 0
+    weights, table = (run / "model.safetensors").read_bytes(), output.read_bytes()
+    overwrite = [*train, "--overwrite_output_dir"]
+    for size, words, place in (
+        (4_000, overwrite, run),
+        (60_000, overwrite, run),
+        (2_000, [*predict, "--overwrite"], output),
+    ):
+        command = [sys.executable, "-c", LIMIT.format(size) + RUN, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert re.search(rf"File too large.* while writing {place}$", done.stderr.strip())
+    assert (run / REPLACED / "model.safetensors").read_bytes() == weights
+    assert output.read_bytes() == table
+    assert main([*train, "--overwrite_output_dir"]) == 0
+    assert (run / "model.safetensors").read_bytes() == weights  # of the same seed
+
+
+def test_files_are_for_those_whom_the_user_lets_read(rows: Path, tmp_path: Path) -> None:
+    umask = os.umask(0o027)
+    try:
+        assert main(["train", "--data", str(rows), "--output_dir", str(tmp_path / "run"), *TINY]) == 0
+        assert main(["predict", "-i", str(rows), "-o", str(tmp_path / "out.csv")]) == 0
+    finally:
+        os.umask(umask)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name: oct(path.stat().st_mode)[-3:] for path in files} == {path.name: "640" for path in files}
 
 
 def test_an_interruption_ends_in_one_line_and_130(tmp_path: Path) -> None:
