@@ -11,6 +11,7 @@ Where there is a GPU, what PyTorch computes is computed there.
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import statistics
 import subprocess
@@ -18,17 +19,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import spacy
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification, pipeline
 
-from hf_lstm_attn import load_imdb
+from hf_lstm_attn import LstmAttnForSequenceClassification, load_imdb
 from hf_lstm_attn.export import export
 from hf_lstm_attn.inference import load_classifier, predict
 from hf_lstm_attn.pipeline_lstm_attn import pad
@@ -133,24 +136,56 @@ def time_command(*words: str) -> float:
     return round(time.perf_counter() - started, 2)
 
 
-def measure_growth(classifier: Any) -> dict[str, dict[str, float]]:
-    """Milliseconds a text: by length at one text a batch, by texts a batch at 256 tokens."""
-    model = classifier.model
-    found: dict[str, dict[str, float]] = {}
-    shapes = {"length": [(1, 2**power) for power in range(5, 13)], "batch": [(4**power, 256) for power in range(6)]}
-    limit, model.config.max_position_embeddings = model.config.max_position_embeddings, 4_096
-    for name, sizes in shapes.items():
-        found[name] = {}
-        for batch, length in sizes:
-            ids, spent = torch.randint(2, 10_000, (batch, length)), []
-            for _ in range(4):
-                started = time.perf_counter()
-                with torch.inference_mode():
-                    model(ids)
-                spent.append(time.perf_counter() - started)
-            found[name][str(length if name == "length" else batch)] = round(1_000 * min(spent) / batch, 3)
-    model.config.max_position_embeddings = limit
-    return found
+def build_spacy_tokenizer() -> Way:
+    tokenizer: Any = spacy.blank("en").tokenizer
+    return lambda texts: list(tokenizer.pipe(texts))
+
+
+def build_textcat(labels: Sequence[str]) -> Way:
+    """spaCy's text classifier; of its weights only the speed counts."""
+    nlp = spacy.blank("en")
+    textcat: Any = nlp.add_pipe("textcat")
+    for label in labels:
+        textcat.add_label(label)
+    nlp.initialize()
+    return lambda texts: list(nlp.pipe(texts))
+
+
+def time_batch(model: Any, batch: int, length: int) -> float:
+    """Milliseconds a text of random ids, the best of four."""
+    ids, spent = torch.randint(2, 10_000, (batch, length)), []
+    for _ in range(4):
+        started = time.perf_counter()
+        with torch.inference_mode():
+            model(ids)
+        spent.append(time.perf_counter() - started)
+    return round(1_000 * min(spent) / batch, 3)
+
+
+def time_rows(classifier: Any, texts: Sequence[str], rows: int) -> float:
+    """Milliseconds a text of `predict` on so many short ones, the texts' first twelve words."""
+    heads = [" ".join(text.split()[:12]) for text in texts]
+    started = time.perf_counter()
+    for _ in predict(classifier, islice(cycle(heads), rows)):
+        pass
+    return round(1_000 * (time.perf_counter() - started) / rows, 3)
+
+
+def measure_growth(classifier: Any, texts: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Milliseconds a text: by length at one text a batch; by texts a batch at 256 tokens; by classes in batches of 64
+    such texts; and by the rows that `predict` reads."""
+    model, config = classifier.model, copy.deepcopy(classifier.model.config)
+    config.max_position_embeddings, by_classes = 4_096, {}
+    for classes in (2, 10, 100, 1_000):
+        config.num_labels = classes
+        by_classes[classes] = time_batch(LstmAttnForSequenceClassification(config).eval(), 64, 256)
+    unlimited = LstmAttnForSequenceClassification(config).eval()
+    return {
+        "length": {2**power: time_batch(unlimited, 1, 2**power) for power in range(5, 13)},
+        "batch": {4**power: time_batch(model, 4**power, 256) for power in range(6)},
+        "classes": by_classes,
+        "rows": {10**power: time_rows(classifier, texts, 10**power) for power in range(3, 7)},
+    }
 
 
 def main() -> None:
@@ -175,6 +210,9 @@ def main() -> None:
             "predict": (lambda some: list(predict(classifier, some)), texts),
             "pipeline(list)": (lambda some: classifier(list(some)), texts),
             "predict, bfloat16": (build_half("imdb"), texts),
+            "tokenizer": (lambda some: classifier.tokenizer(list(some)), texts),
+            "spaCy's tokenizer": (build_spacy_tokenizer(), few),
+            "spaCy textcat": (build_textcat(["negative", "positive"]), texts),
             "TF-IDF + logistic regression": (build_sparse(train["text"], train["label"]), texts),
             "DistilBERT, pipeline(list)": (lambda some: distilbert(list(some), batch_size=16), few),
             "MiniLM + logistic regression": (build_minilm(minilm, train["text"][:50], train["label"][:50]), few),
@@ -194,7 +232,7 @@ def main() -> None:
             "texts_per_second": rates,
             "bytes": sizes,
             "accuracy": right,
-            "milliseconds": measure_growth(classifier),
+            "milliseconds": measure_growth(classifier, texts),
         }
     record["seconds"] = {
         "hf-lstm-attn predict": min(time_command("predict", "It never drags.") for _ in range(3)),

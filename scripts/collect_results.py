@@ -40,6 +40,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "RoBERTa-base, as published": {"tweets": 71.3},
 }
 NONE = "–"
+CORE_HOUR = 0.05  # dollars; what a cloud asks for one of its processors, roughly
 SUITE = {  # names in model_cards/suite.json -> in the README
     "lstm-attn (default)": "this package, recipe `default` (from `english`)",
     "tfidf": "TF-IDF + logistic regression",
@@ -115,12 +116,29 @@ def render_small_tasks(root: Path) -> str:
     return "\n" + render_table(rows)
 
 
+def load_speed(root: Path) -> dict[str, Any]:
+    path = root / "model_cards" / "speed.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def render_rate(root: Path) -> str:
+    """How long 100 million texts take, and what they cost."""
+    if not (record := load_speed(root)):
+        return ""
+    rates, cores = record["texts_per_second"]["reviews"], record["machine"]["threads"]
+    rate, hours = rates["predict"], 1e8 / rates["predict"] * cores / 3_600
+    return (
+        f"\n`predict` labels {rate:,.0f} of IMDB's reviews a second on {cores} cores, "
+        f"{rate / rates['DistilBERT, pipeline(list)']:.0f} times DistilBERT's pipeline:\n100 million reviews take "
+        f"{hours:.0f} core-hours, {hours * CORE_HOUR:.0f} dollars at {100 * CORE_HOUR:.0f} cents a core-hour "
+        "([record](model_cards/speed.json)).\n"
+    )
+
+
 def render_speed(root: Path) -> str:
     """Texts a second, and as ratios to DistilBERT."""
-    path = root / "model_cards" / "speed.json"
-    if not path.is_file():
+    if not (record := load_speed(root)):
         return ""
-    record = json.loads(path.read_text(encoding="utf-8"))
     head = f"IMDB reviews, {record['machine']['threads']} cores"
     tables = []
     for kind, rates in record["texts_per_second"].items():
@@ -173,7 +191,7 @@ def list_metrics(metrics: dict[str, float]) -> list[str]:
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
-    "README.md": lambda root: render_summary(root) + render_small_tasks(root),
+    "README.md": lambda root: render_summary(root) + render_small_tasks(root) + render_rate(root),
     "model_cards/README.md": lambda root: render_index(root) + render_speed(root),
 }
 
