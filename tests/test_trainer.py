@@ -306,13 +306,15 @@ if os.environ["RANK"] == "1":
 sys.path.insert(0, sys.argv[2])
 from test_trainer import build_rows, build_trainer, train_tokenizer
 tokenizer = train_tokenizer(build_rows()["text"], min_frequency=1, max_length=20)
-trainer = build_trainer(sys.argv[1], tokenizer, num_train_epochs=1, per_device_train_batch_size=4)
+trainer = build_trainer(sys.argv[1], tokenizer, train_sampling_strategy="random", per_device_train_batch_size=4)
 trainer.train()
 trainer.evaluate(build_rows(31, 2), metric_key_prefix="test")
 """
 
 
-def test_two_processes_write_once_and_count_every_row_once(tmp_path: Path) -> None:
+def test_two_processes_write_once_count_every_row_once_and_learn_as_one(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     script = tmp_path / "train.py"
     script.write_text(TORCHRUN)
     command = [
@@ -335,6 +337,10 @@ def test_two_processes_write_once_and_count_every_row_once(tmp_path: Path) -> No
     results = load_results(tmp_path / "run")
     assert results["world_size"] == 2
     assert np.sum(results["confusion"]["test"]) == 31
+    alone = build_trainer(tmp_path / "alone", tokenizer, train_sampling_strategy="random")  # batches of 8
+    alone.train()
+    losses = [[row["validation"]["loss"] for row in found["epochs"]] for found in (results, alone.results)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 # -------------------------------------------------------------------------------------- labels, losses, stopping
