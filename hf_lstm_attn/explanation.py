@@ -1,12 +1,11 @@
 """Explanations: a prediction, and what each word of the text did for a class; on a page, in a terminal, as a picture.
 
 The text comes from anywhere, so everything from it is escaped, and the page's content security policy forbids all but
-styles within it. There is no script: radio buttons switch between explanations.
+styles within it. There is no script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,8 +92,8 @@ class Explanation:
         return kind, round(abs(score) / largest * levels)
 
     def to_html(self, path: str | Path) -> None:
-        """Write a page that needs no other file and no network; `build_page` puts several explanations on one."""
-        Path(path).write_text(build_page([self]), encoding="utf-8")
+        """Write a page that needs no other file and no network."""
+        Path(path).write_text(build_page(self), encoding="utf-8")
 
     def plot(self, path: str | Path) -> None:
         """Draw the words in their order, each coloured by its score; the path's ending is the picture's format."""
@@ -112,24 +111,13 @@ class Explanation:
         return capture.get().rstrip("\n")
 
 
-def build_page(explanations: Sequence[Explanation]) -> str:
-    """A self-contained HTML page; it opens on the first of `METHODS` that is given.
-
-    Args:
-        explanations: Of one text: methods, or classes, to choose among.
-
-    Raises:
-        ValueError: for no explanation, or explanations of several texts.
-    """
-    if len({explanation.text for explanation in explanations}) != 1:
-        raise ValueError("A page shows one text: pass one or more explanations of the same text.")
-    order = list(METHODS)
-    ordered = sorted(explanations, key=lambda one: (order.index(one.method), one.label != one.predicted))
+def build_page(explanation: Explanation) -> str:
+    """A self-contained HTML page."""
     environment = Environment(
         autoescape=True, finalize=lambda value: make_visible(value, keep="\n") if isinstance(value, str) else value
     )
     template = Path(__file__).with_name("explanation_page.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(explanations=ordered)
+    return environment.from_string(template).render(one=explanation)
 
 
 def build_terminal_text(explanation: Explanation) -> Text:
