@@ -64,24 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except OSError:
             _drop_output()
-        names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
-        cause = _find_full_disk(error)
-        message = " ".join(str(cause or error).split()) or type(error).__name__
-        if cause is not None:
-            message += (
-                f", while writing {vars(options).get('output_dir') or vars(options).get('output') or 'the answer'}"
-            )
-        message = re.sub(rf"(?<![-/])\b({names})\b(?!\.\w|/)", r"--\1", message)
-        print(f"hf-lstm-attn {options.command}: {make_visible(message)}", file=sys.stderr)
+        print(f"hf-lstm-attn {options.command}: {_explain(error, options)}", file=sys.stderr)
         return code
     return 0
 
 
-def _find_full_disk(error: BaseException | None) -> BaseException | None:
-    """The error of a disk or quota that is full, or of a file that is too large, if that is what led to this one."""
-    while error is not None and not re.search(rf"(Errno|os error) ({ENOSPC}|{EDQUOT}|{EFBIG})\b", str(error)):
-        error = error.__cause__ or error.__context__
-    return error
+def _explain(error: Exception, options: argparse.Namespace) -> str:
+    """What went wrong, on one line, in the words of the command line; a full disk rather than what came of it."""
+    full: BaseException | None = error
+    while full is not None and not re.search(rf"(Errno|os error) ({ENOSPC}|{EDQUOT}|{EFBIG})\b", str(full)):
+        full = full.__cause__ or full.__context__
+    message = " ".join(str(full or error).split()) or type(error).__name__
+    if full is not None:
+        message += f", while writing {next(iter(pick(options, 'output_dir', 'output').values()), 'the answer')}"
+    names = "|".join(name for name in vars(options) if "_" in name) or "(?!)"  # arguments in Python, options here
+    return make_visible(re.sub(rf"(?<![-/])\b({names})\b(?!\.\w|/)", r"--\1", message))
 
 
 def _drop_output() -> None:
