@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from .inference import CHUNK, label_columns, load_classifier
 from .splits import as_list
+from .startup import keep_freed_memory
 
+ROWS = 8_192  # labelled at once, and written as a file
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_json", ".json": "read_json"}
 
 
@@ -25,9 +26,14 @@ class Labeller:
     """
 
     def __init__(self, model: str, text_columns: Sequence[str], choices: dict[str, Any]) -> None:
+        from .inference import load_classifier  # here, for the process that starts the cluster does without
+
+        keep_freed_memory()  # of a process that does nothing else
         self.classifier, self.text_columns, self.choices = load_classifier(model), text_columns, choices
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        from .inference import label_columns
+
         columns = [table.column(name).to_pylist() for name in self.text_columns]
         found = label_columns(self.classifier, columns, table.column_names, **self.choices)
         for name, values in found.items():
@@ -84,12 +90,13 @@ def predict_with_ray(
     rows, text_columns = getattr(ray.data, READERS[suffix])(files), as_list(text_column)
     if missing := [name for name in text_columns if name not in rows.columns()]:
         raise ValueError(f"No column {missing[0]!r} in {files[0]} (columns: {', '.join(rows.columns())}): text_column.")
-    labelled = rows.map_batches(
+    # Blocks that take some seconds: a worker that starts late, or dies, leaves little of its share undone.
+    labelled = rows.repartition(target_num_rows_per_block=ROWS).map_batches(
         Labeller,
         fn_constructor_args=(str(model), text_columns, choices),
         batch_format="pyarrow",
-        batch_size=CHUNK,
-        concurrency=workers,
+        batch_size=ROWS,
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
         num_cpus=0.5,  # the tasks that read and write want a core too
     )
     labelled.write_parquet(str(Path(output_dir).resolve()))

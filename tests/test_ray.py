@@ -45,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def test_every_row_is_labelled_once_though_a_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_data, "Labeller", Mortal)
-    monkeypatch.setattr(ray_data, "CHUNK", 50)
+    monkeypatch.setattr(ray_data, "ROWS", 50)
     monkeypatch.chdir(tmp_path)
     texts = [f"{'a fine' if number % 3 else 'no'} day, number {number}" for number in range(400)]
     for part in range(4):
