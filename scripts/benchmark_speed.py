@@ -210,7 +210,7 @@ def main() -> None:
             "predict": (lambda some: list(predict(classifier, some)), texts),
             "pipeline(list)": (lambda some: classifier(list(some)), texts),
             "predict, bfloat16": (build_half("imdb"), texts),
-            "tokenizer": (lambda some: classifier.tokenizer(list(some)), texts),
+            "tokenizer": (lambda some: classifier.tokenizer(list(some), truncation=True), texts),
             "spaCy's tokenizer": (build_spacy_tokenizer(), few),
             "spaCy textcat": (build_textcat(["negative", "positive"]), texts),
             "TF-IDF + logistic regression": (build_sparse(train["text"], train["label"]), texts),
