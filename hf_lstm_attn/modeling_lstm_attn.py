@@ -141,7 +141,7 @@ class LstmAttnPreTrainedModel(PreTrainedModel):
     def save_pretrained(self, save_directory: Any, is_main_process: bool = True, **kwargs: Any) -> None:
         """As everywhere; the weights, which safetensors keeps to their owner, are for all who may read config.json."""
         super().save_pretrained(save_directory, is_main_process=is_main_process, **kwargs)
-        for path in Path(save_directory).glob("*.safetensors") if is_main_process else ():
+        for path in Path(save_directory).glob("model*.safetensors") if is_main_process else ():
             path.chmod(path.with_name("config.json").stat().st_mode)
 
     @torch.no_grad()

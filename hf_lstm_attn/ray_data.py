@@ -89,7 +89,8 @@ def predict_with_ray(
     workers = workers or max(int(ray.cluster_resources()["CPU"]), 1)
     rows, text_columns = getattr(ray.data, READERS[suffix])(files), as_list(text_column)
     if missing := [name for name in text_columns if name not in rows.columns()]:
-        raise ValueError(f"No column {missing[0]!r} in {files[0]} (columns: {', '.join(rows.columns())}): text_column.")
+        problem = f"No column {missing[0]!r} in {files[0]} (columns: {', '.join(rows.columns())})."
+        raise ValueError(f"{problem} Choose one with text_column.")
     # Blocks that take some seconds: a worker that starts late, or dies, leaves little of its share undone.
     labelled = rows.repartition(target_num_rows_per_block=ROWS).map_batches(
         Labeller,
