@@ -24,7 +24,7 @@ from .data import fingerprint, list_names, load_data
 from .encoding import choose_start, encode_labels, match_labels, start_from
 from .inference import BUILT_IN, built_in, list_labels, load_classifier, predict_logits
 from .locks import IS_FIRST, drop_replaced, hold, set_aside
-from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, count_labels, decide
+from .metrics import METRICS, compute_intervals, compute_metrics, compute_scores, decide
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
 from .named_data import DATASETS
 from .recipes import RECIPES
@@ -130,7 +130,8 @@ def evaluate(options: Namespace, extra: Sequence[str]) -> None:
     majority = np.zeros_like(labels) if labels.ndim == 2 else np.full_like(labels, np.bincount(labels).argmax())
     table = {f"{len(rows):,} rows": metrics, "95 %: from": low, "95 %: to": high}
     print_table(table | {"most frequent class": compute_scores(majority, labels, len(names))}, *metrics)
-    if absent := [name for name, number in zip(names, count_labels(labels, len(names)), strict=True) if not number]:
+    present = np.flatnonzero(labels.any(axis=0)) if labels.ndim == 2 else labels
+    if absent := [name for number, name in enumerate(names) if number not in present]:
         print(f"No row has the label {make_visible(', '.join(absent))}: it counts as 0 in the means over labels.")
     if options.output and options.output.endswith(".png"):
         confusion = confusion_matrix(labels, predictions, labels=range(len(names)))
@@ -165,8 +166,7 @@ def parse_fields(options: Namespace, extra: Sequence[str], defaults: Mapping[str
     known: dict[str, Any] = {"dataset_name": Path(options.source).resolve().stem, "dataset_config": options.config_name}
     if data := DATASETS.get(options.dataset):
         known = {"metric_for_best_model": data.metric, "balance_classes": data.metric == "macro_recall"}
-        known |= {"dataset_name": data.hub_id or options.dataset, "dataset_config": data.config_name}
-        known |= {"language": data.language}
+        known |= {"dataset_name": options.dataset if data.synthetic else data.path, "dataset_config": data.config_name}
     name = f"hf-lstm-attn {options.command}"
     parser = HfArgumentParser(LstmAttnTrainingArguments, prog=name, usage=f"{name} [DATASET] [OPTIONS]")
     for action in parser._actions:

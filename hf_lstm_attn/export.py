@@ -16,7 +16,7 @@ from torch import nn
 from .inference import list_labels, load_classifier, predict_logits
 from .locks import stage
 from .pipeline_lstm_attn import LstmAttnPipeline, pad
-from .results import SAMPLES
+from .results import load_sample_texts
 
 TOLERANCE, AGREEMENT = 1e-4, 0.97  # how far logits may be from PyTorch's; share of equal labels with 8 bits
 INPUTS, OUTPUTS = ("input_ids", "attention_mask"), ("logits", "attentions")
@@ -74,20 +74,13 @@ def export(
             torch.onnx.export(_Exported(network).eval(), example, str(place / "model.onnx"), dynamo=False, **names)
         if int8:
             quantize_dynamic(place / "model.onnx", place / name, op_types_to_quantize=["LSTM", "MatMul", "Gather"])
-        check(InferenceSession(place / name), classifier, texts or load_texts(), int8=int8)
+        check(InferenceSession(place / name), classifier, texts or load_sample_texts("train", 250), int8=int8)
         (place / name).replace(folder / name)
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.enable_truncation(tokenizer.model_max_length)
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "labels.json").write_text(json.dumps(list_labels(network.config), ensure_ascii=False), encoding="utf-8")
     return folder / name
-
-
-def load_texts() -> list[str]:
-    """500 texts of the package's synthetic samples."""
-    files = [SAMPLES / name / "train.jsonl" for name in ("reviews", "tweets")]
-    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()[:250]]
-    return [json.loads(line)["text"] for line in lines]
 
 
 def check(session: Any, classifier: Any, texts: Sequence[str], *, int8: bool = False) -> None:

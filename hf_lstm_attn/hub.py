@@ -116,9 +116,9 @@ def save_run(results: dict[str, Any], folder: str | Path, new: dict[str, Any] | 
         card: Options of `render_card`.
     """
     from .model_card import save_card, save_figures
-    from .results import save_results
+    from .results import RESULTS_FILE, save_json
 
-    save_results(results, folder)
+    save_json(results, Path(folder) / RESULTS_FILE)
     titles = {name: results.get(name) for name in ("schema_version", "dataset", "labels")}
     save_figures(results if new is None else titles | new, folder)
     save_card(results, folder, **card)

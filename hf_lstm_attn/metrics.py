@@ -62,11 +62,6 @@ def compute_metrics(logits: np.ndarray, references: Labels) -> dict[str, float]:
     return {"loss": cross_entropy(logits, references), **scores}
 
 
-def count_labels(references: Labels, num_labels: int) -> np.ndarray:
-    """(num_labels,) examples of each label."""
-    return np.sum(references, axis=0) if np.ndim(references) == 2 else np.bincount(references, minlength=num_labels)
-
-
 def compute_intervals(
     predictions: np.ndarray, references: np.ndarray, num_labels: int, *, seed: int = 42, resamples: int = 500
 ) -> tuple[dict[str, float], dict[str, float]]:

@@ -80,13 +80,8 @@ class NamedData(NamedTuple):
     normalization: tuple[str, ...] = ("html_breaks",)
     metric: str = "f1"
     license: str = "apache-2.0"
-    language: str = "en"
     synthetic: bool = False
     report_fractions: tuple[float, ...] = (0.8, 0.1, 0.1)
-
-    @property
-    def hub_id(self) -> str | None:
-        return None if self.synthetic else self.path
 
     def load(self, path: str | Path | None = None, fractions: Shares = None, seed: int = 42) -> DatasetDict:
         """Its splits, from another place where `path` names one."""

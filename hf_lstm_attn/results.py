@@ -20,7 +20,6 @@ RESULTS_FILE = "results.json"
 SCHEMA_VERSION = 2
 PACKAGES = ("hf_lstm_attn", "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate")
 SAMPLES = Path(__file__).parent / "samples"
-RECORDED_PER_SAMPLE = 16
 
 
 def load_results(folder: str | Path) -> dict[str, Any]:
@@ -37,11 +36,6 @@ def load_results(folder: str | Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} does not hold an object of JSON: {error}") from error
-
-
-def save_results(results: dict[str, Any], folder: str | Path) -> None:
-    """Write results.json into the folder."""
-    save_json(results, Path(folder) / RESULTS_FILE)
 
 
 def save_json(value: Any, path: Path) -> None:
@@ -76,13 +70,12 @@ def describe_training(trainer: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def load_recorded_texts() -> list[str]:
-    """The texts that every run records predictions of: 32 of the package's synthetic samples, of no corpus."""
-    texts = []
-    for name in ("reviews", "tweets"):
-        with (SAMPLES / name / "test.jsonl").open(encoding="utf-8") as file:
-            texts += [json.loads(next(file))["text"] for _ in range(RECORDED_PER_SAMPLE)]
-    return texts
+def load_sample_texts(split: str = "test", rows: int = 16) -> list[str]:
+    """The first rows of each of the package's synthetic samples, of no corpus; every run records predictions of those
+    that come by default."""
+    files = [SAMPLES / name / f"{split}.jsonl" for name in ("reviews", "tweets")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()[:rows]]
+    return [json.loads(line)["text"] for line in lines]
 
 
 def compute_predictions(classifier: Any, texts: list[str]) -> list[dict[str, Any]]:
@@ -158,7 +151,7 @@ def collect_results(trainer: Any) -> dict[str, Any]:
         "metric_for_best_model": args.metric_for_best_model,
         "temperature": config.calibration_temperature,
         "metrics": {name: kept[name] for name in ("train", "validation") if name in kept},
-        "predictions": compute_predictions(classifier, load_recorded_texts()),
+        "predictions": compute_predictions(classifier, load_sample_texts()),
         "examples": record_examples(classifier),
     }
 

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram, WordLevel
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAD_TOKEN = "[PAD]"
 UNK_TOKEN = "[UNK]"
+TRAINER: Any = {"special_tokens": [PAD_TOKEN, UNK_TOKEN], "show_progress": False}
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,7 @@ def _build_backend(normalization: Sequence[str], rules: str) -> Tokenizer:
 def _train_words(backend: Tokenizer, texts: Sequence[str], min_frequency: int | None) -> None:
     if min_frequency is None:
         min_frequency = 1 if len(texts) < 500 else 2 if len(texts) < 5_000 else 5
-    trainer = WordLevelTrainer(
-        vocab_size=2**31, min_frequency=min_frequency, special_tokens=[PAD_TOKEN, UNK_TOKEN], show_progress=False
-    )
-    backend.train_from_iterator(texts, trainer)
+    backend.train_from_iterator(texts, WordLevelTrainer(vocab_size=2**31, min_frequency=min_frequency, **TRAINER))
 
 
 def _train_subwords(backend: Tokenizer, texts: Sequence[str], vocab_size: int) -> None:
@@ -180,9 +178,7 @@ def _train_subwords(backend: Tokenizer, texts: Sequence[str], vocab_size: int) -
     """
     special_tokens = [(PAD_TOKEN, 0.0), (UNK_TOKEN, 0.0)]
     backend.model = Unigram(special_tokens, unk_id=1)
-    trainer = UnigramTrainer(
-        vocab_size=vocab_size, special_tokens=[PAD_TOKEN, UNK_TOKEN], unk_token=UNK_TOKEN, show_progress=False
-    )
+    trainer = UnigramTrainer(vocab_size=vocab_size, unk_token=UNK_TOKEN, **TRAINER)
     try:
         backend.train_from_iterator(texts, trainer)
     except Exception as error:  # it has no class of its own

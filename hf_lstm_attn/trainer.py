@@ -126,15 +126,11 @@ class LstmAttnTrainer(Trainer):
         optimizer = super().create_optimizer(model)
         if rate is not None:
             head = set(model.classifier.parameters())
-            parts = [(group, part) for group in optimizer.param_groups for part in (True, False)]
-            optimizer.param_groups = [
-                {
-                    **group,
-                    "params": [weights for weights in group["params"] if (weights in head) == is_head],
-                    "lr": group["lr"] if is_head else rate,
-                }
-                for group, is_head in parts
-            ]
+            for group in list(optimizer.param_groups):
+                own = [weights for weights in group["params"] if weights in head]
+                body = [weights for weights in group["params"] if weights not in head]
+                group["params"] = own  # comes first, for its rate is the one that is logged
+                optimizer.param_groups.append({**group, "params": body, "lr": rate})
         return optimizer
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:

@@ -110,10 +110,8 @@ def extend_vocabulary(
     """
     extended = copy.deepcopy(tokenizer)
     backend = extended.backend_tokenizer
-    counts: Counter[str] = Counter()
-    for text in texts:
-        cut = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))
-        counts.update(word for word, _ in cut)
+    cuts = (backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text)) for text in texts)
+    counts = Counter(word for cut in cuts for word, _ in cut)
     known, size = tokenizer.get_vocab(), len(tokenizer)
     new = sorted(word for word, count in counts.items() if count >= min_frequency and word not in known)
     if not new:

@@ -28,12 +28,12 @@ from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.model_card import save_card
 from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import (
+    RESULTS_FILE,
     compute_predictions,
-    load_recorded_texts,
     load_results,
+    load_sample_texts,
     record_examples,
     save_json,
-    save_results,
 )
 
 PRETRAINED = Path(__file__).parents[1] / "hf_lstm_attn" / "pretrained"
@@ -90,9 +90,9 @@ def make_built_in(run: Path, name: str, folder: Path, options: argparse.Namespac
         results["built_in"]["metrics"]["test"] = score(classifier, name, options.data, options.limit, expected)
     if options.comparison:
         results["comparison"] = json.loads(options.comparison.read_text(encoding="utf-8"))["systems"]
-    results["predictions"] = compute_predictions(classifier, load_recorded_texts())
+    results["predictions"] = compute_predictions(classifier, load_sample_texts())
     results["examples"] = record_examples(classifier)
-    save_results(results, folder)
+    save_json(results, folder / RESULTS_FILE)
     save_card(results, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     if size > MOST_BYTES:

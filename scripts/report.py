@@ -32,7 +32,7 @@ from hf_lstm_attn.data import summarize_split
 from hf_lstm_attn.inference import list_labels
 from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.plots import RC, VERMILION, save_figure
-from hf_lstm_attn.results import load_examples, save_results
+from hf_lstm_attn.results import RESULTS_FILE, load_examples, save_json
 from hf_lstm_attn.text import make_visible
 
 Reported = dict[str, dict[str, tuple[float, float, float]]]  # split -> metric -> a figure per network
@@ -52,7 +52,7 @@ class BaselineTrainer(LstmAttnTrainer):
     """Leaves the model and results.json: a baseline is measured, not published."""
 
     def _write_results(self, new: Any = None) -> None:
-        save_results(self.results, self.args.output_dir)
+        save_json(self.results, Path(self.args.output_dir) / RESULTS_FILE)
 
 
 def run_report(

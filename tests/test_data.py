@@ -264,7 +264,7 @@ def test_escapes_are_undone(stored: str, posted: str):
 @pytest.mark.parametrize("name", ["reviews", "tweets"])
 def test_samples_have_names_and_fractions(name: str):
     sample = DATASETS[f"sample-{name}"]
-    assert (sample.synthetic, sample.hub_id) == (True, None)
+    assert sample.synthetic
     assert fingerprint(sample.load()["train"]) == fingerprint(named_data.load_sample(name)["train"])
     assert len(sample.load(fractions=sample.report_fractions)["train"]) == 960
-    assert DATASETS["imdb"].hub_id == "stanfordnlp/imdb"
+    assert DATASETS["imdb"].path == "stanfordnlp/imdb"

@@ -13,8 +13,9 @@ from onnxruntime import InferenceSession
 
 from hf_lstm_attn import built_in, hub
 from hf_lstm_attn.cli import main
-from hf_lstm_attn.export import check, export, load_texts
+from hf_lstm_attn.export import check, export
 from hf_lstm_attn.inference import load_classifier
+from hf_lstm_attn.results import load_sample_texts
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "predict_with_onnx.py"
 
@@ -50,7 +51,7 @@ def test_without_pytorch_the_labels_are_the_same(exported: Path) -> None:
 
 
 def test_a_file_that_answers_otherwise_is_refused(exported: Path) -> None:
-    session, texts = InferenceSession(exported / "model.onnx"), load_texts()[:40]
+    session, texts = InferenceSession(exported / "model.onnx"), load_sample_texts("train", 20)
     check(session, load_classifier("tweets"), texts)
     with pytest.raises(ValueError, match="away from PyTorch"):
         check(InferenceSession(exported / "model_int8.onnx"), load_classifier("tweets"), texts)

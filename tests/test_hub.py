@@ -16,7 +16,14 @@ from hf_lstm_attn.hub import CHECKSUMS, CODE, HubError, compute_checksums, push,
 from hf_lstm_attn.inference import load_classifier, predict_logits
 from hf_lstm_attn.metrics import compute_metrics
 from hf_lstm_attn.model_card import save_card
-from hf_lstm_attn.results import compute_predictions, describe_versions, load_recorded_texts, load_results, save_results
+from hf_lstm_attn.results import (
+    RESULTS_FILE,
+    compute_predictions,
+    describe_versions,
+    load_results,
+    load_sample_texts,
+    save_json,
+)
 
 TRANSFORMERS_4 = Path(__file__).parents[1] / ".venv" / "transformers-4.51"
 REPO, TUNED = "you/film-mood", "you/parcel-mood"
@@ -30,7 +37,9 @@ def run(model_folder: Path) -> Path:
     results: dict[str, Any] = {"schema_version": 2, "versions": describe_versions(), "labels": ["negative", "positive"]}
     results["dataset"] = {"name": "films", "splits": {"test": {"rows": 3}}}
     results["metrics"] = {"test": compute_metrics(logits, [1, 0, 0])}
-    save_results(results | {"predictions": compute_predictions(classifier, load_recorded_texts())}, model_folder)
+    save_json(
+        results | {"predictions": compute_predictions(classifier, load_sample_texts())}, model_folder / RESULTS_FILE
+    )
     save_card(results, model_folder)
     (model_folder / "curves.png").write_bytes(b"\x89PNG" * 100)
     for name in ("checkpoint-3/model.safetensors", "training_args.bin", "optimizer.pt", ".cache/x", "_old/y"):
@@ -78,7 +87,7 @@ def test_bad_names_are_refused_before_any_work(hub: LoopbackHub, run: Path, repo
 
 
 def test_the_license_of_the_results_will_do(hub: LoopbackHub, run: Path) -> None:
-    save_results(load_results(run) | {"license": "cc-by-4.0"}, run)
+    save_json(load_results(run) | {"license": "cc-by-4.0"}, run / RESULTS_FILE)
     push(run, REPO)
     assert "license: cc-by-4.0" in hub.files(REPO)["README.md"].decode()
 

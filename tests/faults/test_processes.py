@@ -19,7 +19,7 @@ from hf_lstm_attn import hub
 from hf_lstm_attn.cli import main
 from hf_lstm_attn.inference import built_in, load_classifier, predict_logits
 from hf_lstm_attn.locks import REPLACED, stage
-from hf_lstm_attn.results import load_recorded_texts
+from hf_lstm_attn.results import load_sample_texts
 
 RUN = """
 import signal, sys
@@ -182,7 +182,7 @@ def test_names_of_strangers_do_not_act_on_a_terminal(tmp_path: Path) -> None:
 
 def test_threads_do_not_change_what_is_predicted() -> None:
     classifier = load_classifier("sentiment")
-    texts = [f"{text} {number}" for number in range(20) for text in load_recorded_texts()]
+    texts = [f"{text} {number}" for number in range(20) for text in load_sample_texts()]
     threads = torch.get_num_threads()
     found = []
     for number in (1, 2):
