@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from transformers import (
@@ -179,7 +178,7 @@ def predict_file(
 
     Args:
         path: A file as `load_data` takes it; of a .txt file every line is a text, in the column "text".
-        output: The .csv, .tsv, .jsonl, .parquet or .arrow file to write.
+        output: The .csv, .tsv, .jsonl or .parquet file to write.
         text_column: Several are joined by a space.
         threshold: In a multi-label task, the lowest score of a label that is given.
         label_delimiter: Between the labels that are given, then.
@@ -234,16 +233,9 @@ def _quote_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _write_arrow(rows: Any, path: Path) -> None:
-    table = rows.with_format("arrow")[:]
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
-        writer.write_table(table)
-
-
 WRITERS: dict[str, Callable[..., Any]] = {
     ".csv": lambda rows, path: rows.to_csv(path),
     ".tsv": lambda rows, path: rows.to_csv(path, sep="\t"),
     ".jsonl": lambda rows, path: rows.to_json(path, force_ascii=False, double_precision=15),
     ".parquet": lambda rows, path: rows.to_parquet(path),
-    ".arrow": _write_arrow,
 }

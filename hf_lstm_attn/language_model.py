@@ -107,8 +107,9 @@ class LanguageModel(LstmAttnPreTrainedModel):
         for lstm, projection, ids, state in zip(self.lstms, self.projections, input_ids, self.state, strict=False):
             embedded = self.embeddings(ids)  # (streams, window, embedding_size)
             embedded = embedded * self.dropout(torch.ones_like(embedded[:, :1]))
-            outputs, last_state = run_lstm(lstm, embedded, (state[0], state[1]))
-            projected.append(projection(outputs * self.dropout(torch.ones_like(outputs[:, :1]))))
+            outputs, last_state = run_lstm(lstm, embedded.transpose(0, 1), (state[0], state[1]))
+            outputs = outputs * self.dropout(torch.ones_like(outputs[:1]))  # (window, streams, hidden_size)
+            projected.append(projection(outputs.transpose(0, 1)))
             states.append(torch.stack(last_state))
         return torch.stack(projected), torch.stack(states).detach().float()
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # oneDNN has bfloat16 LSTM kernels for CPUs with AVX-512 only; elsewhere an autocast nn.LSTM raises.
 CPU_AUTOCASTS_LSTM = torch.ops.mkldnn._is_mkldnn_bf16_supported() if torch.backends.mkldnn.is_available() else False
-
-
 VECTOR_SCALE = 10.0  # of the sentence vector before a head, where it stands beside states of about 1
 
 
@@ -50,24 +48,30 @@ def compute_reading_orders(attention_mask: torch.Tensor) -> tuple[torch.Tensor, 
     return forward_order, backward_order
 
 
-def permute_positions(states: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """`states[b, order[b, t]]` for every row b: (batch, seq_len, features) in and out."""
-    batch, seq_len, features = states.shape
-    row_starts = torch.arange(batch, device=states.device).unsqueeze(1) * seq_len
-    # index_select on flattened rows: forward and backward take a quarter of the time of `gather` on a CPU.
-    return states.reshape(-1, features).index_select(0, (order + row_starts).flatten()).view(batch, seq_len, features)
-
-
 def run_lstm(
     lstm: nn.Module, inputs: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-    """(batch, seq_len, features) -> states (batch, seq_len, hidden_size), and the state in which the LSTM ends."""
+    """(seq_len, batch, features) -> states (seq_len, batch, hidden_size), and the state in which the LSTM ends."""
     if inputs.is_cuda and not torch.compiler.is_compiling() and isinstance(lstm, nn.LSTM):
         lstm.flatten_parameters()  # cuDNN wants its weights in one piece; loading scatters them
     if inputs.device.type == "cpu" and not CPU_AUTOCASTS_LSTM and torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return lstm(inputs.float(), state)
     return lstm(inputs, state)
+
+
+def run_in_order(lstm: nn.Module, inputs: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """States (batch, seq_len, hidden_size) of an LSTM that reads `inputs[b, order[b, t]]` at time t.
+
+    It takes and gives (seq_len, batch, features), as its kernels do, or they would copy both.
+    """
+    batch, seq_len, features = inputs.shape
+    rows = torch.arange(batch, device=inputs.device).unsqueeze(1)
+    # index_select on flattened rows: forward and backward take a quarter of the time of `gather` on a CPU.
+    read = inputs.reshape(-1, features).index_select(0, (order + rows * seq_len).T.flatten())
+    outputs = run_lstm(lstm, read.view(seq_len, batch, features))[0].flatten(0, 1)
+    places = order.argsort(dim=1) * batch + rows  # (batch, seq_len), of a row's states among the outputs
+    return outputs.index_select(0, places.flatten()).view(batch, seq_len, outputs.shape[1])
 
 
 class LstmAttnEncoder(nn.Module):
@@ -77,18 +81,15 @@ class LstmAttnEncoder(nn.Module):
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__()
         sizes = (config.embedding_size, config.hidden_size, config.num_hidden_layers)
-        choices: Any = {"batch_first": True, "dropout": config.hidden_dropout if sizes[2] > 1 else 0.0}
-        self.forward_lstm = nn.LSTM(*sizes, **choices)
-        self.backward_lstm = nn.LSTM(*sizes, **choices) if config.bidirectional else None
+        dropout = config.hidden_dropout if config.num_hidden_layers > 1 else 0.0
+        self.forward_lstm = nn.LSTM(*sizes, dropout=dropout)
+        self.backward_lstm = nn.LSTM(*sizes, dropout=dropout) if config.bidirectional else None
 
     def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """(batch, seq_len, embedding_size) and (batch, seq_len) -> (batch, seq_len, directions * hidden_size)."""
-        states, orders = [], compute_reading_orders(attention_mask)
-        for lstm, order in zip((self.forward_lstm, self.backward_lstm), orders, strict=True):
-            if lstm is not None:
-                outputs, _ = run_lstm(lstm, permute_positions(inputs_embeds, order))
-                states.append(permute_positions(outputs, order.argsort(dim=1)))
-        return torch.cat(states, dim=-1)
+        lstms, orders = (self.forward_lstm, self.backward_lstm), compute_reading_orders(attention_mask)
+        pairs = [(lstm, order) for lstm, order in zip(lstms, orders, strict=True) if lstm is not None]
+        return torch.cat([run_in_order(lstm, inputs_embeds, order) for lstm, order in pairs], dim=-1)
 
 
 class LstmAttnPooling(nn.Module):
@@ -229,9 +230,7 @@ class LstmAttnModel(LstmAttnPreTrainedModel):
         config, states = self.config, states[:, :seq_len]
         with_weights = config.output_attentions if output_attentions is None else output_attentions
         with_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        vector = None
-        if self.projection is not None:
-            vector = nn.functional.normalize(self.projection(pooled).float(), dim=-1)
+        vector = None if self.projection is None else nn.functional.normalize(self.projection(pooled).float(), dim=-1)
         output = LstmAttnModelOutput(
             sentence_vector=vector,
             last_hidden_state=states,

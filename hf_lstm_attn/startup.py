@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import logging
 import os
@@ -54,9 +55,17 @@ def keep_freed_memory() -> None:
 
 
 def import_quickly() -> None:
-    """Import the model without optional packages, which takes a quarter less time."""
+    """Import the model without optional packages, and with caches that hold: a third less time.
+
+    transformers looks through its 549 folders of models twice, for it remembers the last 128.
+    """
     gc.disable()  # imports leave little garbage, and much to look through
     sys.modules.update(dict.fromkeys(OPTIONAL))  # type: ignore[arg-type]  # None: importing it fails
+    bounded = functools.lru_cache
+    functools.lru_cache = lambda *a, **k: (functools.cache if a and callable(a[0]) else bounded)(*a, **k)
+    import transformers  # noqa: F401
+
+    functools.lru_cache = bounded
     from . import inference  # noqa: F401
 
     for name in OPTIONAL:

@@ -11,9 +11,8 @@ import copy
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram, WordLevel
@@ -29,8 +28,7 @@ UNK_TOKEN = "[UNK]"
 TRAINER: Any = {"special_tokens": [PAD_TOKEN, UNK_TOKEN], "show_progress": False}
 
 
-@dataclass(frozen=True)
-class NormalizationRule:
+class NormalizationRule(NamedTuple):
     """What a rule changes in lower-case text before words are found, and what it takes as one token before all else.
 
     `replacements` are pairs of an Oniguruma expression and the text that takes the place of what it matches. Offsets

@@ -63,7 +63,7 @@ def build_bare(classifier: Any, lstm_alone: bool = False) -> Way:
         seconds = 0.0
         for rows in sort_batches(tokenizer(list(texts), truncation=True)["input_ids"]):
             with torch.inference_mode():
-                vectors = model.get_input_embeddings()(pad(tokenizer, rows)[0])
+                vectors = model.get_input_embeddings()(pad(tokenizer, rows)[0]).transpose(0, 1)  # as batch_first does
                 started = time.perf_counter()
                 encoder.forward_lstm(vectors)
                 encoder.backward_lstm(vectors)

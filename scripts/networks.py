@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from hf_lstm_attn import LstmAttnConfig, LstmAttnForSequenceClassification
-from hf_lstm_attn.modeling_lstm_attn import compute_reading_orders, permute_positions
+from hf_lstm_attn.modeling_lstm_attn import compute_reading_orders, run_in_order
 
 
 class FfnnConfig(LstmAttnConfig):
@@ -60,13 +60,12 @@ class Rnn(nn.Module):
 
     def __init__(self, config: LstmAttnConfig) -> None:
         super().__init__()
-        self.rnn = nn.RNN(config.embedding_size, config.hidden_size, config.num_hidden_layers, batch_first=True)
+        self.rnn = nn.RNN(config.embedding_size, config.hidden_size, config.num_hidden_layers)
 
     def forward(self, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """(batch, seq_len, embedding_size) and (batch, seq_len) -> (batch, seq_len, hidden_size)."""
         order, _ = compute_reading_orders(attention_mask)
-        states = self.rnn(permute_positions(inputs_embeds, order))[0]
-        return permute_positions(states, order.argsort(dim=1))
+        return run_in_order(self.rnn, inputs_embeds, order)
 
 
 class LastState(nn.Module):
