@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from .configuration_lstm_attn import LstmAttnConfig
 from .data import fingerprint
 from .inference import load_classifier, predict_logits
 from .modeling_lstm_attn import LstmAttnForSequenceClassification
-from .results import describe_training, save_json
+from .results import describe_training, save_json, save_text
 from .sentence_vectors import compute_vectors, load_teacher, set_word_vectors
 from .tokenization import NORMALIZATION_RULES, save_tokenizer, train_tokenizer
 from .training_args import LstmAttnTrainingArguments
@@ -56,8 +55,7 @@ CONFIG: Any = {
 TOKENIZER: Any = {"vocabulary": "subwords", "vocab_size": 16_000, "normalization": list(NORMALIZATION_RULES)}
 
 
-@dataclass
-class Collator:
+class Collator(NamedTuple):
     """Pads the texts of a batch, and looks up what is to be learnt of them.
 
     Attributes:
@@ -192,7 +190,7 @@ def distill_encoder(
     }
     save_json(result, Path(output_dir) / "distillation.json")
     card = render_card(result, language=getattr(args, "language", None), license=getattr(args, "license", None))
-    (Path(output_dir) / "README.md").write_text(card, encoding="utf-8")
+    save_text(card, Path(output_dir) / "README.md")
     return result
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment
 from rich.console import Console
@@ -25,8 +26,7 @@ STRONGEST = 10
 SHADES = {"for": (195, 153, 117, 75, 33), "against": (223, 216, 215, 208, 202), "weight": (194, 157, 120, 77, 35)}
 
 
-@dataclass(frozen=True)
-class WordScore:
+class WordScore(NamedTuple):
     """A word, where it stands in the original text (characters `start` to `end`, exclusive), and its score."""
 
     word: str

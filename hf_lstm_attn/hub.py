@@ -15,6 +15,7 @@ from subprocess import DEVNULL, run
 from typing import Any
 
 from . import __version__
+from .locks import stage
 
 logger = logging.getLogger("hf_lstm_attn")
 PACKAGE = Path(__file__).parent
@@ -91,6 +92,7 @@ def save(folder: str | Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     from .configuration_lstm_attn import LstmAttnConfig
+    from .results import save_text
     from .tokenization import save_tokenizer
 
     folder = Path(folder)
@@ -99,13 +101,16 @@ def save(folder: str | Path) -> None:
     if links := [name for name in list_files(folder) if (folder / name).is_symlink()]:
         raise ValueError(f"{', '.join(links)} in {folder}: links cannot be published. Put the files themselves there.")
     fields, _ = LstmAttnConfig.get_config_dict(folder)
-    if fields.get("model_type") == LstmAttnConfig.model_type:
-        LstmAttnConfig.from_dict(fields).save_pretrained(folder)
-        for name in CODE:
-            (folder / name).write_bytes((PACKAGE / name).read_bytes())
-    save_tokenizer(PreTrainedTokenizerFast.from_pretrained(folder), folder)
-    lines = [f"{checksum}  {name}\n" for name, checksum in compute_checksums(folder).items()]
-    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8", newline="\n")
+    with stage(folder / CHECKSUMS) as part:  # a kill leaves every file whole, the old one or the new
+        if fields.get("model_type") == LstmAttnConfig.model_type:
+            LstmAttnConfig.from_dict(fields).save_pretrained(part)
+            for name in CODE:
+                (part / name).write_bytes((PACKAGE / name).read_bytes())
+        save_tokenizer(PreTrainedTokenizerFast.from_pretrained(folder), part)
+        for path in part.glob("[!.]*"):
+            path.replace(folder / path.name)
+        lines = [f"{checksum}  {name}\n" for name, checksum in compute_checksums(folder).items()]
+        save_text("".join(lines), folder / CHECKSUMS)
 
 
 def save_run(results: dict[str, Any], folder: str | Path, new: dict[str, Any] | None = None, **card: Any) -> None:

@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from . import plots
 from .metrics import METRICS, MIN_ROWS
-from .results import SCHEMA_VERSION
+from .results import SCHEMA_VERSION, save_text
 from .text import make_visible
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
@@ -105,7 +105,7 @@ def save_card(results: Mapping[str, Any], folder: str | Path, **kwargs: Any) -> 
     figures = sorted(path.name for path in Path(folder).glob("*.png"))
     figures += [name for name in EXPORTS if Path(folder, name).is_file()]
     card = render_card(results, **{"figures": figures, **kwargs})
-    (Path(folder) / "README.md").write_text(card, encoding="utf-8", errors="replace")
+    save_text(card, Path(folder) / "README.md")
 
 
 def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:
@@ -150,8 +150,6 @@ def escape(text: Any) -> str:
 def _fill(results: Mapping[str, Any]) -> dict[str, Any]:
     """The results with an empty value for each part that is missing."""
     if (version := results.get("schema_version")) != SCHEMA_VERSION:
-        raise ValueError(
-            f"results.json has schema version {version or 1}, and this version of hf_lstm_attn reads {SCHEMA_VERSION} "
-            "alone. Make the card with the version of hf_lstm_attn that trained the model."
-        )
+        problem = f"results.json has schema version {version or 1}, and this hf_lstm_attn reads {SCHEMA_VERSION} alone."
+        raise ValueError(f"{problem} Make the card with the version that trained the model.")
     return {name: {} for name in PARTS} | {name: value for name, value in results.items() if value is not None}

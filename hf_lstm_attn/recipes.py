@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What `hf-lstm-attn train --recipe NAME` starts from; every option that is given wins over it.
 
     Attributes:
@@ -17,9 +15,9 @@ class Recipe:
         word_vectors: Initial word vectors: "train" (skip-gram on the training texts), a file, or None (random).
     """
 
-    tokenizer: dict[str, Any] = field(default_factory=dict)
-    model: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    tokenizer: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    training: dict[str, Any] = {}
     word_vectors: str | None = None
 
 

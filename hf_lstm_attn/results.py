@@ -39,9 +39,14 @@ def load_results(folder: str | Path) -> dict[str, Any]:
 
 
 def save_json(value: Any, path: Path) -> None:
-    """Write JSON so that an interruption leaves the old file or the new one, never a half."""
+    """Write JSON by `save_text`."""
+    save_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write so that an interruption leaves the old file or the new one, never a half."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     part.replace(path)
 
 
@@ -54,9 +59,9 @@ def describe_machine() -> dict[str, Any]:
     """Processor, cores, threads, and the accelerator if there is one."""
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.is_file() else []
-    machine = {"processor": names[0] if names else platform.machine(), "cores": os.cpu_count()}
     accelerator = {"accelerator": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
-    return {**machine, "threads": torch.get_num_threads(), **accelerator}
+    processor, threads = names[0] if names else platform.machine(), torch.get_num_threads()
+    return {"processor": processor, "cores": os.cpu_count(), "threads": threads, **accelerator}
 
 
 def describe_training(trainer: Any, seconds: float) -> dict[str, Any]:
@@ -170,11 +175,8 @@ def collect_epochs(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def select_metrics(metrics: dict[str, float], prefix: str) -> dict[str, float]:
     """The metrics with a prefix, without it; no timings, and not what early stopping alone asks for."""
     left_out = ("runtime", "samples_per_second", "steps_per_second", "preparation_time", "predicted_classes")
-    return {
-        name.removeprefix(prefix): value
-        for name, value in metrics.items()
-        if name.startswith(prefix) and not name.endswith(left_out)
-    }
+    kept = [name for name in metrics if name.startswith(prefix) and not name.endswith(left_out)]
+    return {name.removeprefix(prefix): metrics[name] for name in kept}
 
 
 def describe_arguments(args: Any) -> dict[str, Any]:

@@ -143,3 +143,25 @@ def test_a_killed_prediction_leaves_the_old_output_or_the_new(server: Server, ro
         assert again["code"] == 0, (kill, again["errors"])
         assert (folder / "out.csv").read_bytes() == new, kill
         assert [path.name for path in folder.iterdir()] == ["out.csv"], kill
+
+
+def test_a_killed_audit_leaves_a_run_that_answers(server: Server, rows: Path, tmp_path: Path) -> None:
+    """Whoever completes a run's folder (audit, export, push) writes its tokenizer and configuration anew."""
+    run, killed = tmp_path / "run", tmp_path / "killed"
+
+    def audit(folder: Path) -> list[str]:
+        return ["audit", str(folder), "--limit", "2"]
+
+    assert server.ask(["train", "--data", str(rows), "-o", str(run), *SETTINGS], run)["code"] == 0
+    shutil.copytree(run, killed)
+    whole = server.ask(audit(killed), killed)
+    assert whole["code"] == 0, whole["errors"]
+    for kill in choose_kills(whole["operations"], 6):
+        shutil.rmtree(killed)
+        shutil.copytree(run, killed)
+        assert server.ask(audit(killed), killed, kill)["code"] == -9
+        for name in hub.NEEDED:
+            assert (killed / name).read_bytes() == (run / name).read_bytes(), (kill, name)
+        again = server.ask(audit(killed), killed)
+        assert again["code"] == 0, (kill, again["errors"])
+        assert not list(hub._compare_files(killed)), kill
