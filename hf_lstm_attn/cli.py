@@ -29,7 +29,8 @@ from .text import make_visible
 
 FAILED, WRONG_USE, INTERRUPTED, TRAINING = 1, 2, 130, ("train", "pretrain", "distill")
 DEFAULT_MODEL = "sentiment"
-DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem.", "sample-tweets": "Never was a train so superb."}
+DEMO_TEXTS = {"sample-reviews": "I expected a chore and got a gem."}
+DEMO_TEXTS |= {"sample-tweets": "Everyone said the train was dreadful. Superb, more like."}
 logger = logging.getLogger("hf_lstm_attn")
 
 

@@ -22,6 +22,7 @@ from hf_lstm_attn import (
     train_tokenizer,
     verify,
 )
+from hf_lstm_attn.cli import main
 from hf_lstm_attn.inference import predict_logits
 
 TEAMS = ["billing", "delivery", "repair", "returns", "sales", "spam"]
@@ -70,3 +71,12 @@ def test_five_jobs_on_banking77(shared: Path, hub: LoopbackHub, tmp_path: Path) 
     assert len(explanation.probabilities) == 77
     assert audit(pushed, test["text"][:4], progress=False)["examples"] == 4
     assert verify("you/bank") == []
+
+
+def test_the_demo_leaves_two_folders_ready_to_push(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "-o", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("Predicted label: positive") == 2  # both examples are of good things
+    for name in ("sample-reviews", "sample-tweets"):
+        assert not verify(tmp_path / name)
+        assert (tmp_path / name / "audit.png").is_file()
+        assert (tmp_path / f"{name}.html").is_file()
