@@ -5,7 +5,8 @@
     python scripts/collect_results.py --check                  # exit with 1 if a table differs from its figures
 
 Figures come from model_cards/**/results.json (of this version's schema; others are left out), from the built-in models,
-from model_cards/baselines.json, suite.json (of benchmark_suite.py) and speed.json (of benchmark_speed.py).
+from model_cards/baselines.json, suite.json and tweet_eval.json (of benchmark_suite.py), and speed.json (of
+benchmark_speed.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from common import render_table
+from suite_results import TWEETS, render_tweets
 
 from hf_lstm_attn.named_data import DATASETS
 from hf_lstm_attn.results import RESULTS_FILE, SCHEMA_VERSION, load_results
@@ -73,10 +76,6 @@ def show(values: Sequence[float]) -> str:
     return f"{100 * statistics.fmean(values):.2f}{spread}"
 
 
-def render_table(rows: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(row)} |\n" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
-
-
 def render_summary(root: Path) -> str:
     """The README's table: systems against tasks."""
     runs, baselines = load_runs(root), load_baselines(root)
@@ -114,6 +113,16 @@ def render_small_tasks(root: Path) -> str:
         shown = [" / ".join(f"{mean:.1f}" for mean in means.loc[(system, n)]) for n in sizes]
         rows.append([SUITE.get(system, system), *shown])
     return "\n" + render_table(rows)
+
+
+def render_tweet_eval(root: Path) -> str:
+    """TweetEval's six tasks, by its own metrics."""
+    path = root / "model_cards" / "tweet_eval.json"
+    if not path.is_file():
+        return ""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    systems = dict.fromkeys(cell["system"] for cell in record["cells"].values())
+    return "\n" + render_tweets(record, TWEETS, "all", list(systems))
 
 
 def load_speed(root: Path) -> dict[str, Any]:
@@ -192,7 +201,7 @@ def list_metrics(metrics: dict[str, float]) -> list[str]:
 
 TABLES: dict[str, Callable[[Path], str]] = {
     "README.md": lambda root: render_summary(root) + render_small_tasks(root) + render_rate(root),
-    "model_cards/README.md": lambda root: render_index(root) + render_speed(root),
+    "model_cards/README.md": lambda root: render_index(root) + render_tweet_eval(root) + render_speed(root),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def build_model(
     if recipe.word_vectors:
         initialize_embeddings(model, recipe.word_vectors, texts, trained, seed=seed)
     return model, trained
+
+
+def render_table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as a table of Markdown; the first is its head."""
+    head, *others = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *others))
 
 
 def train_default(task: str, doc: str | None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from common import SEED, build_parser, limit_rows, load_finished, train_and_test
+from common import SEED, build_parser, limit_rows, load_finished, render_table, train_and_test
 from datasets import Dataset, DatasetDict
 from matplotlib.figure import Figure
 from networks import FfnnConfig, FfnnForSequenceClassification, RnnConfig, RnnForSequenceClassification
@@ -148,12 +148,7 @@ def render_page(
         f"seed is {SEED}. {note}",
         *(f"![The {split} rows as a picture](comparison_{split}.png)" for split in ("validation", "test")),
     ]
-    return "\n\n".join(parts) + "\n"
-
-
-def render_table(rows: Iterable[Sequence[str]]) -> str:
-    head, *body = rows
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))
+    return "\n\n".join(map(str.rstrip, parts)) + "\n"
 
 
 def describe_split(name: str, split: Dataset) -> list[str]:

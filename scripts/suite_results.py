@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from collect_results import render_table
+from common import render_table
 from sklearn.metrics import f1_score, recall_score
 
 from hf_lstm_attn.results import describe_machine, describe_versions
