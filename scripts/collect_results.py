@@ -5,8 +5,8 @@
     python scripts/collect_results.py --check                  # exit with 1 if a table differs from its figures
 
 Figures come from model_cards/**/results.json (of this version's schema; others are left out), from the built-in models,
-from model_cards/baselines.json, suite.json and tweet_eval.json (of benchmark_suite.py), and speed.json (of
-benchmark_speed.py).
+from baselines.json, suite.json, suite_typos.json and tweet_eval.json (of benchmark_suite.py) and speed.json (of
+benchmark_speed.py) in model_cards.
 """
 
 from __future__ import annotations
@@ -100,17 +100,21 @@ def render_summary(root: Path) -> str:
 
 def render_small_tasks(root: Path) -> str:
     """Means over the small tasks, of means over seeds: systems against numbers of labels."""
-    path = root / "model_cards" / "suite.json"
-    if not path.is_file():
+    found = []
+    for name, kind in {"suite.json": "", "suite_typos.json": ", typos"}.items():
+        path = root / "model_cards" / name
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"].values() if path.is_file() else ():
+            number = f"{int(cell['n']):,}" if cell["n"].isdigit() else cell["n"]
+            found.append({**cell, "column": f"{number} labels{kind}"})
+    if not found:
         return ""
-    cells = pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["cells"].values())
-    of_tasks = 100 * cells.groupby(["system", "n", "task"])[["accuracy", "macro_f1"]].mean()
-    means = of_tasks.groupby(["system", "n"]).mean()
-    sizes = cells["n"].unique()
-    shown = [f"{int(n):,} labels" if n.isdigit() else "all labels" for n in sizes]
-    rows = [["small English tasks: accuracy / macro-F1", *shown]]
+    cells = pd.DataFrame(found)
+    of_tasks = 100 * cells.groupby(["system", "column", "task"])[["accuracy", "macro_f1"]].mean()
+    means = of_tasks.groupby(["system", "column"]).mean()
+    columns = cells["column"].unique()
+    rows = [["small English tasks: accuracy / macro-F1", *columns]]
     for system in cells["system"].unique():
-        shown = [" / ".join(f"{mean:.1f}" for mean in means.loc[(system, n)]) for n in sizes]
+        shown = [" / ".join(f"{mean:.1f}" for mean in means.loc[(system, column)]) for column in columns]
         rows.append([SUITE.get(system, system), *shown])
     return "\n" + render_table(rows)
 
