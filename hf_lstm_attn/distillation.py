@@ -174,16 +174,12 @@ def distill_encoder(
     data = (Collator(tokenizer, targets), parts["train"], parts["test"])
     trainer = EncoderTrainer(model, args, *data, classes=classes, compute_metrics=compute_cosine, callbacks=[record])
     train_alone(trainer, checkpoint)
+    counts = {"rows": len(texts), "held_out_rows": held_out}
     model.config.num_labels = 2  # as a configuration that has no labels yet
     model.lstm_attn.save_pretrained(output_dir)
     result = {
         **describe_training(trainer, record.seconds),
-        "dataset": {
-            "name": dataset_name,
-            "fingerprint": record.fingerprint,
-            "rows": len(texts),
-            "held_out_rows": held_out,
-        },
+        "dataset": {"name": dataset_name, "fingerprint": record.fingerprint, **counts},
         "teacher": Path(teacher).name if Path(teacher).exists() else str(teacher),
         "classifiers": list(classifiers),
         "cosine": trainer.evaluate()["eval_cosine"],  # of the weights that were kept

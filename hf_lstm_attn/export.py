@@ -16,7 +16,7 @@ from torch import nn
 from .inference import list_labels, load_classifier, predict_logits
 from .locks import stage
 from .pipeline_lstm_attn import LstmAttnPipeline, pad
-from .results import load_sample_texts
+from .results import load_sample_texts, save_text
 
 TOLERANCE, AGREEMENT = 1e-4, 0.97  # how far logits may be from PyTorch's; share of equal labels with 8 bits
 INPUTS, OUTPUTS = ("input_ids", "attention_mask"), ("logits", "attentions")
@@ -78,8 +78,8 @@ def export(
         (place / name).replace(folder / name)
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.enable_truncation(tokenizer.model_max_length)
-    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "labels.json").write_text(json.dumps(list_labels(network.config), ensure_ascii=False), encoding="utf-8")
+    save_text(tokenizer.backend_tokenizer.to_str(pretty=True), folder / "tokenizer.json")
+    save_text(json.dumps(list_labels(network.config), ensure_ascii=False), folder / "labels.json")
     return folder / name
 
 

@@ -23,8 +23,8 @@ CODE = ("configuration_lstm_attn.py", "modeling_lstm_attn.py", "pipeline_lstm_at
 NEEDED = ("config.json", "model.safetensors", "tokenizer.json")
 CHECKSUMS = "SHA256SUMS"
 COMMAND_FILE = "_command.json"  # of a run: how it was begun, with the paths of this machine; not published
-# Not published: checkpoints, pickles, logs, what is hidden and what begins with an underscore.
-NOT_PUBLISHED = ["checkpoint-*", "*.pt", "training_args.bin", "runs/*", ".*", "*/.*", "_*", "*/_*"]
+# Not published: checkpoints, pickles, what a kill left half, logs, what is hidden or begins with an underscore.
+NOT_PUBLISHED = ["checkpoint-*", "*.pt", "*.part", "training_args.bin", "runs/*", ".*", "*/.*", "_*", "*/_*"]
 # What a training writes into its folder; all else there is another's.
 WRITTEN = [*CODE, *NEEDED, CHECKSUMS, COMMAND_FILE, "checkpoint-*", "[!.]*.part", "README.md", "tokenizer_config.json"]
 WRITTEN += ["results.json", "pretraining.json", "distillation.json", "special_tokens_map.json", "onnx"]

@@ -105,7 +105,7 @@ def save_card(results: Mapping[str, Any], folder: str | Path, **kwargs: Any) -> 
     figures = sorted(path.name for path in Path(folder).glob("*.png"))
     figures += [name for name in EXPORTS if Path(folder, name).is_file()]
     card = render_card(results, **{"figures": figures, **kwargs})
-    save_text(card, Path(folder) / "README.md")
+    save_text(card.encode("utf-8", "replace").decode("utf-8"), Path(folder) / "README.md")
 
 
 def save_figures(results: Mapping[str, Any], folder: str | Path) -> None:

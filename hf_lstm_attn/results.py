@@ -46,7 +46,7 @@ def save_json(value: Any, path: Path) -> None:
 def save_text(text: str, path: Path) -> None:
     """Write so that an interruption leaves the old file or the new one, never a half."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 
 

@@ -78,7 +78,7 @@ def show(values: Sequence[float]) -> str:
 
 def render_summary(root: Path) -> str:
     """The README's table: systems against tasks."""
-    runs, baselines = load_runs(root), load_baselines(root)
+    runs, baselines = load_runs(root), load_figures(root, "baselines.json").get("datasets", {})
     rows = [["system", "IMDB: accuracy", "tweets: macro-recall"]]
     for name, folders in OURS.items():
         cells = []
@@ -102,8 +102,7 @@ def render_small_tasks(root: Path) -> str:
     """Means over the small tasks, of means over seeds: systems against numbers of labels."""
     found = []
     for name, kind in {"suite.json": "", "suite_typos.json": ", typos"}.items():
-        path = root / "model_cards" / name
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"].values() if path.is_file() else ():
+        for cell in load_figures(root, name).get("cells", {}).values():
             number = f"{int(cell['n']):,}" if cell["n"].isdigit() else cell["n"]
             found.append({**cell, "column": f"{number} labels{kind}"})
     if not found:
@@ -121,22 +120,15 @@ def render_small_tasks(root: Path) -> str:
 
 def render_tweet_eval(root: Path) -> str:
     """TweetEval's six tasks, by its own metrics."""
-    path = root / "model_cards" / "tweet_eval.json"
-    if not path.is_file():
+    if not (record := load_figures(root, "tweet_eval.json")):
         return ""
-    record = json.loads(path.read_text(encoding="utf-8"))
     systems = dict.fromkeys(cell["system"] for cell in record["cells"].values())
     return "\n" + render_tweets(record, TWEETS, "all", list(systems))
 
 
-def load_speed(root: Path) -> dict[str, Any]:
-    path = root / "model_cards" / "speed.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
 def render_rate(root: Path) -> str:
     """How long 100 million texts take, and what they cost."""
-    if not (record := load_speed(root)):
+    if not (record := load_figures(root, "speed.json")):
         return ""
     rates, cores = record["texts_per_second"]["reviews"], record["machine"]["threads"]
     rate, hours = rates["predict"], 1e8 / rates["predict"] * cores / 3_600
@@ -150,7 +142,7 @@ def render_rate(root: Path) -> str:
 
 def render_speed(root: Path) -> str:
     """Texts a second, and as ratios to DistilBERT."""
-    if not (record := load_speed(root)):
+    if not (record := load_figures(root, "speed.json")):
         return ""
     head = f"IMDB reviews, {record['machine']['threads']} cores"
     tables = []
@@ -162,9 +154,10 @@ def render_speed(root: Path) -> str:
     return "\n" + "\n".join(tables)
 
 
-def load_baselines(root: Path) -> dict[str, Any]:
-    path = root / "model_cards" / "baselines.json"
-    return json.loads(path.read_text(encoding="utf-8"))["datasets"] if path.is_file() else {}
+def load_figures(root: Path, name: str) -> dict[str, Any]:
+    """What a file in model_cards holds; empty without it."""
+    path = root / "model_cards" / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def load_built_in(root: Path, task: str) -> dict[str, Any]:
@@ -192,7 +185,7 @@ def render_index(root: Path) -> str:
                 f"{training['seconds'] / 60:.1f}",
             ]
         )
-    for task, measured in load_baselines(root).items():
+    for task, measured in load_figures(root, "baselines.json").get("datasets", {}).items():
         for name, found in measured["baselines"].items():
             cells = [NONE, NONE, NONE, f"{measured['test']['rows']:,}", *list_metrics(found["metrics"]["test"])]
             rows.append([name, task, *cells, f"{found['seconds'] / 60:.1f}"])

@@ -162,6 +162,7 @@ def test_a_killed_audit_leaves_a_run_that_answers(server: Server, rows: Path, tm
         assert server.ask(audit(killed), killed, kill)["code"] == -9
         for name in hub.NEEDED:
             assert (killed / name).read_bytes() == (run / name).read_bytes(), (kill, name)
+        assert not [name for name in hub.list_files(killed) if name.endswith(".part")], kill
         again = server.ask(audit(killed), killed)
         assert again["code"] == 0, (kill, again["errors"])
         assert not list(hub._compare_files(killed)), kill
