@@ -109,6 +109,18 @@ def build_sparse(texts: Sequence[str], labels: Sequence[int]) -> Way:
     return model.fit(list(texts), list(labels)).predict_proba
 
 
+def build_fasttext(texts: Sequence[str], labels: Sequence[int]) -> Way:
+    """fastText on words and pairs of words, which reads a line a text."""
+    import fasttext
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.txt"
+        rows = [f"__label__{label} {' '.join(text.split())}\n" for text, label in zip(texts, labels, strict=True)]
+        path.write_text("".join(rows), encoding="utf-8")
+        model = fasttext.train_supervised(str(path), wordNgrams=2, epoch=25, lr=1.0, verbose=0)
+    return lambda some: model.predict([" ".join(text.split()) for text in some])
+
+
 def build_minilm(folder: str, texts: Sequence[str], labels: Sequence[int]) -> Way:
     from sentence_transformers import SentenceTransformer
 
@@ -214,6 +226,7 @@ def main() -> None:
             "spaCy's tokenizer": (build_spacy_tokenizer(), few),
             "spaCy textcat": (build_textcat(["negative", "positive"]), texts),
             "TF-IDF + logistic regression": (build_sparse(train["text"], train["label"]), texts),
+            "fastText": (build_fasttext(train["text"], train["label"]), texts),
             "DistilBERT, pipeline(list)": (lambda some: distilbert(list(some), batch_size=16), few),
             "MiniLM + logistic regression": (build_minilm(minilm, train["text"][:50], train["label"][:50]), few),
         }

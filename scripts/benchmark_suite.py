@@ -36,7 +36,7 @@ import datasets
 import transformers
 from common import build_model
 from datasets import ClassLabel, Dataset, DatasetDict
-from peers import PEERS, SEEDED, Predict, has_fasttext
+from peers import ON_REQUEST, PEERS, SEEDED, Predict, has_fasttext
 from suite_results import (
     TWEETS,
     Record,
@@ -235,8 +235,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help="(default: all that are there)")
     parser.add_argument("--n", nargs="+", type=parse_rows, metavar="ROWS", help="(default: 100 1000 all; tweets: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44], metavar="SEED")
-    names = [name for name in (OURS, *PEERS) if name != "fasttext" or has_fasttext()]
-    parser.add_argument("--systems", nargs="+", choices=(OURS, *PEERS), default=names, help="(default: all installed)")
+    names = [name for name in (OURS, *PEERS) if name not in ON_REQUEST and (name != "fasttext" or has_fasttext())]
+    parser.add_argument(
+        "--systems", nargs="+", choices=(OURS, *PEERS), default=names, help="(default: all installed but setfit)"
+    )
     parser.add_argument("--validation", action="store_true", help="score on held-out rows instead of test")
     parser.add_argument("--typos", action="store_true", help="change a letter of every fifth word that is scored")
     parser.add_argument("--recipe", nargs="+", choices=RECIPES, default=["default"], help="of this package's model")

@@ -33,7 +33,7 @@ TASKS = {"imdb": "accuracy", "tweets": "macro_recall"}  # what is quoted on each
 # Rows of the README: name -> (task -> run); runs of other seeds have the seed behind the name.
 OURS = {
     "this package, recipe `default`": {task: f"lstm-attn-{task}" for task in TASKS},
-    "this package, from language models": {task: f"lstm-attn-{task}-pretrained" for task in TASKS},
+    "this package, pre-trained and taught": {task: f"lstm-attn-{task}-pretrained" for task in TASKS},
 }
 BASELINES = ("TF-IDF + logistic regression", "NB-SVM", "fastText")
 # Published, on the whole test splits: Sanh et al. 2019 (DistilBERT), Barbieri et al. 2020 (TweetEval).

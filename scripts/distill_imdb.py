@@ -1,6 +1,6 @@
 """Train the best IMDB model: from language models, taught by NB-SVM on labelled and unlabelled reviews.
 
-    python scripts/pretrain.py imdb
+    python scripts/pretrain.py
     python scripts/distill_imdb.py               # runs/lstm-attn-imdb-pretrained, about an hour on two cores
     python scripts/distill_imdb.py --seed 43     # runs/lstm-attn-imdb-pretrained-43; and 44, for a mean of three
 

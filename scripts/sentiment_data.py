@@ -1,12 +1,13 @@
 """Build the training data of the built-in model `sentiment`: everyday English as negative, neutral or positive.
 
-    python scripts/sentiment_data.py --datasets FOLDER -o runs/sentiment-data     # train and validation, parquet
+    python scripts/sentiment_data.py --datasets FOLDER -o runs/sentiment-data     # a parquet file for each split
 
 FOLDER holds copies of data sets in Hub layout: `suite/sst5`, `sst2`, `mr`, `cr`, `cardiffnlp/tweet_eval`,
-`english_sentences`. Of the labelled ones only train is learnt from. To them come sentences without
-any word of VADER's lexicon, as neutral, and sentences composed from the frames and words of `sentiment_bank.toml`.
-No text is learnt from that has the letters of a text in a test split at hand or in `hard_sentences.csv`, or shares a
-longer sentence with one.
+`stanfordnlp/imdb`, `english_sentences`. Of the labelled ones only train is learnt from. To them come sentences without
+any word of VADER's lexicon, as neutral, and sentences composed from the frames and words of `sentiment_bank.toml`. Two
+splits are there for a teacher to label: `reviews`, sentences with the labels of their film reviews, and
+`unsupervised`, others. No text is learnt from that has the letters of a text in a test split at hand or in
+`hard_sentences.csv`, or shares a longer sentence with one.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from sklearn.model_selection import train_test_split
 from hf_lstm_attn.named_data import undo_escapes
 
 LABELS = ["negative", "neutral", "positive"]
+EMOTIONS = ["negative", "positive", "positive", "negative"]  # of anger, joy, optimism, sadness
 HARD_SENTENCES = Path(__file__).with_name("hard_sentences.csv")
 SENTENCE_LETTERS = 25  # of a sentence that two texts hardly share by chance
 SEED = 42
 # Sources of `english_sentences` that mostly state, ask or order; and words of the lexicon that say nothing there.
 MATTER_OF_FACT = ["wordnet glosses and examples", "common voice", "schema-guided dialogue", "taskmaster", "snips train"]
 MATTER_OF_FACT += ["nlu-evaluation-data fold 1"]
+OPINIONATED = ["imdb unsupervised", "go_emotions train", "tweet_eval train"]
 POLITE = {"please", "play", "yes", "alarm", "share", "save", "party"}
 
 
@@ -68,6 +71,22 @@ def take_neutral(root: Path, rows: int, seed: int) -> Rows:
     return found
 
 
+def take_unlabelled(root: Path, rows: int, seed: int) -> list[str]:
+    """All sentences of the sources full of opinions, and so many of each other one."""
+    sentences = read_split(root / "english_sentences", "train").sample(frac=1, random_state=seed)
+    rank = sentences.groupby("source").cumcount()
+    return sentences.loc[sentences["source"].isin(OPINIONATED) | (rank < rows), "text"].tolist()
+
+
+def take_review_sentences(root: Path, rows: int, seed: int) -> Rows:
+    """So many sentences of IMDB's reviews, each with the label of its review."""
+    reviews = read_split(root / "stanfordnlp/imdb/plain_text", "train")
+    reviews["text"] = reviews["text"].str.replace("<br />", " ").str.split(r"(?<=[.!?])\s+", regex=True)
+    sentences = reviews.explode("text")
+    sentences = sentences[sentences["text"].str.len().between(15, 160)].sample(rows, random_state=seed)
+    return [(text, LABELS[2 * label]) for text, label in zip(sentences["text"], sentences["label"], strict=True)]
+
+
 def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator[tuple[str, Rows]]:
     """Each source's name and rows; of texts that several have, the first is kept, so finer labels come first."""
     for task in ("sst5", "sst2", "mr", "cr"):
@@ -76,19 +95,31 @@ def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator
     tweets = read_split(root / "cardiffnlp/tweet_eval/sentiment", "train")
     names = tweets["label"].map(LABELS.__getitem__)
     yield "tweet_eval", list(zip(map(undo_escapes, tweets["text"]), names, strict=True))
+    emotions = read_split(root / "cardiffnlp/tweet_eval/emotion", "train")
+    names = emotions["label"].map(EMOTIONS.__getitem__)
+    yield "emotion", list(zip(map(undo_escapes, emotions["text"]), names, strict=True))
     yield "neutral sentences", take_neutral(root, neutral, seed)
     yield "composed", Composer(seed).compose(composed)
 
 
 def build_sentiment_data(
-    root: str | Path, *, neutral: int = 1_500, composed: int = 15_000, seed: int = SEED
+    root: str | Path,
+    *,
+    neutral: int = 1_500,
+    composed: int = 26_000,
+    reviewed: int = 120_000,
+    unlabelled: int = 8_000,
+    seed: int = SEED,
 ) -> DatasetDict:
-    """Train and validation (5 % of each source's labels); columns `text` and `label`.
+    """Train, validation (5 % of each source's labels) and reviews with columns `text` and `label`; unsupervised, with
+    texts.
 
     Args:
         root: The folder of data sets.
         neutral: Sentences of each source in `MATTER_OF_FACT`.
         composed: Sentences from frames, about.
+        reviewed: Sentences of film reviews.
+        unlabelled: Sentences without labels of each source that is not in `OPINIONATED`.
     """
     tests, rows, strata = collect_test_keys(Path(root)), [], []
     seen: set[str] = set()
@@ -108,7 +139,16 @@ def build_sentiment_data(
     train, validation = train_test_split(rows, test_size=0.05, stratify=strata, random_state=seed)
     features = Features({"text": Value("string"), "label": ClassLabel(names=LABELS)})
     splits = {"train": train, "validation": validation}
-    return DatasetDict({name: Dataset.from_list(part, features=features) for name, part in splits.items()})
+    data = DatasetDict({name: Dataset.from_list(part, features=features) for name, part in splits.items()})
+    known = tests | seen
+    texts = [text for text in take_unlabelled(Path(root), unlabelled, seed) if not known & find_keys(text)]
+    sentences = take_review_sentences(Path(root), reviewed, seed)
+    reviews = [{"text": text, "label": label} for text, label in sentences if not known & find_keys(text)]
+    others = {
+        "reviews": Dataset.from_list(reviews, features=features),
+        "unsupervised": Dataset.from_dict({"text": texts}),
+    }
+    return DatasetDict({**data, **others})
 
 
 def main() -> None:
