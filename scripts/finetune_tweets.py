@@ -29,7 +29,7 @@ DATA = DATASETS["tweets"]
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = build_parser(__doc__, "runs/lstm-attn-tweets-pretrained")
     add_seed(parser)
-    parser.add_argument("--teacher", default="runs/sentiment-teacher", help="of teach_sentiment.py")
+    parser.add_argument("--teacher", default="runs/minilm-sentiment", help="of teach_sentiment.py")
     options = parser.parse_args(arguments)
     output_dir = name_run(options.output_dir, options.seed)
     if load_finished(output_dir):

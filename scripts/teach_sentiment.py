@@ -1,6 +1,6 @@
 """Fine-tune MiniLM on the data of `sentiment_data.py`, as teacher of the built-in model `sentiment`, and let it label.
 
-    python scripts/teach_sentiment.py --datasets FOLDER --start MINILM -o runs/sentiment-teacher
+    python scripts/teach_sentiment.py --datasets FOLDER --start MINILM -o runs/minilm-sentiment
 
 MINILM is the folder or Hub id of sentence-transformers/all-MiniLM-L6-v2. The soft labels of all texts that
 `train_sentiment.py` learns from are in `taught.parquet`. Three quarters of an hour on two cores.
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=Path, required=True, metavar="FOLDER", help="data sets in Hub layout")
     parser.add_argument("--start", default="sentence-transformers/all-MiniLM-L6-v2", help="(default: %(default)s)")
-    parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/sentiment-teacher"))
+    parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/minilm-sentiment"))
     options = parser.parse_args()
     set_up_output()
     options.output_dir.mkdir(parents=True, exist_ok=True)  # where checkpoints are looked for

@@ -54,7 +54,7 @@ def shrink_vocabulary(model: Any, tokenizer: Any, texts: Sequence[str], size: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", type=Path, required=True, metavar="FOLDER", help="data sets in Hub layout")
-    parser.add_argument("--teacher", type=Path, default=Path("runs/sentiment-teacher"), help="of teach_sentiment.py")
+    parser.add_argument("--teacher", type=Path, default=Path("runs/minilm-sentiment"), help="of teach_sentiment.py")
     parser.add_argument("-o", "--output_dir", type=Path, default=Path("runs/sentiment"))
     options = parser.parse_args()
     if load_finished(options.output_dir):
