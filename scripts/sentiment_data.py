@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -26,6 +27,10 @@ from sklearn.model_selection import train_test_split
 from hf_lstm_attn.named_data import undo_escapes
 
 LABELS = ["negative", "neutral", "positive"]
+NAMES: dict[str, Any] = {  # of the labels, in a model's configuration
+    "id2label": dict(enumerate(LABELS)),
+    "label2id": {name: id for id, name in enumerate(LABELS)},
+}
 EMOTIONS = ["negative", "positive", "positive", "negative"]  # of anger, joy, optimism, sadness
 HARD_SENTENCES = Path(__file__).with_name("hard_sentences.csv")
 SENTENCE_LETTERS = 25  # of a sentence that two texts hardly share by chance
@@ -92,12 +97,10 @@ def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator
     for task in ("sst5", "sst2", "mr", "cr"):
         split = read_split(root / "suite" / task, "train")
         yield task, list(zip(split["text"], split["label"].str.removeprefix("very "), strict=True))
-    tweets = read_split(root / "cardiffnlp/tweet_eval/sentiment", "train")
-    names = tweets["label"].map(LABELS.__getitem__)
-    yield "tweet_eval", list(zip(map(undo_escapes, tweets["text"]), names, strict=True))
-    emotions = read_split(root / "cardiffnlp/tweet_eval/emotion", "train")
-    names = emotions["label"].map(EMOTIONS.__getitem__)
-    yield "emotion", list(zip(map(undo_escapes, emotions["text"]), names, strict=True))
+    for name, task, labels in (("tweet_eval", "sentiment", LABELS), ("emotion", "emotion", EMOTIONS)):
+        tweets = read_split(root / "cardiffnlp/tweet_eval" / task, "train")
+        named = tweets["label"].map(labels.__getitem__)
+        yield name, list(zip(map(undo_escapes, tweets["text"]), named, strict=True))
     yield "neutral sentences", take_neutral(root, neutral, seed)
     yield "composed", Composer(seed).compose(composed)
 
@@ -138,17 +141,13 @@ def build_sentiment_data(
         print(f"{name:20}{len(source):8}{counts['in test']:9}{counts['twice']:8}{sum(kept.values()):8}  {kept}")
     train, validation = train_test_split(rows, test_size=0.05, stratify=strata, random_state=seed)
     features = Features({"text": Value("string"), "label": ClassLabel(names=LABELS)})
-    splits = {"train": train, "validation": validation}
-    data = DatasetDict({name: Dataset.from_list(part, features=features) for name, part in splits.items()})
     known = tests | seen
-    texts = [text for text in take_unlabelled(Path(root), unlabelled, seed) if not known & find_keys(text)]
     sentences = take_review_sentences(Path(root), reviewed, seed)
     reviews = [{"text": text, "label": label} for text, label in sentences if not known & find_keys(text)]
-    others = {
-        "reviews": Dataset.from_list(reviews, features=features),
-        "unsupervised": Dataset.from_dict({"text": texts}),
-    }
-    return DatasetDict({**data, **others})
+    texts = [text for text in take_unlabelled(Path(root), unlabelled, seed) if not known & find_keys(text)]
+    splits = {"train": train, "validation": validation, "reviews": reviews}
+    data = {name: Dataset.from_list(part, features=features) for name, part in splits.items()}
+    return DatasetDict({**data, "unsupervised": Dataset.from_dict({"text": texts})})
 
 
 def main() -> None:

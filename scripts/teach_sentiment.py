@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import SEED, set_up_output
 from datasets import concatenate_datasets
-from sentiment_data import LABELS, build_sentiment_data
+from sentiment_data import NAMES, build_sentiment_data
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -43,10 +43,7 @@ def main() -> None:
     set_seed(SEED)
     data = build_sentiment_data(options.datasets)
     tokenizer = AutoTokenizer.from_pretrained(options.start)
-    names = dict(enumerate(LABELS))
-    model = AutoModelForSequenceClassification.from_pretrained(
-        options.start, id2label=names, label2id={name: id for id, name in names.items()}
-    )
+    model = AutoModelForSequenceClassification.from_pretrained(options.start, **NAMES)
     rows = {
         split: data[split].map(
             lambda batch: tokenizer(batch["text"], truncation=True, max_length=MAX_LENGTH),
