@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import TextClassificationPipeline
 
 CHUNK = 2_048  # texts in memory, and sorted by length to waste little on padding
-TOKENS = 32_768  # of a batch, padding included
+TOKENS, ROWS = 32_768, 256  # of a batch, padding included; more short texts than these leave the processor's cache
 TOKENIZING = Lock()  # a call sets the tokenizer's truncation for all threads, and reads it later
 
 
@@ -51,7 +51,7 @@ def iterate_logits(
     Texts of like length are read together; while the model reads, another thread tokenizes what comes next.
 
     Args:
-        batch_size: Texts in a batch, at most; by default as many as have `TOKENS` tokens.
+        batch_size: Texts in a batch, at most; by default `ROWS`, or as many as have `TOKENS` tokens.
         options: Of the tokenizer; by default texts are cut at its length.
     """
     stream, options = iter(texts), {"truncation": True, **options}
@@ -74,7 +74,7 @@ def iterate_logits(
             logits, start = torch.zeros(len(ids), model.config.num_labels), 0
             while start < len(ids):
                 most = max(TOKENS // max(len(ids[order[start]]), 1), 1)
-                rows = order[start : start + min(most, batch_size or most)]
+                rows = order[start : start + min(most, batch_size or ROWS)]
                 batch, mask = pad(tokenizer, [ids[row] for row in rows])
                 with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
                     found = model(batch.to(model.device), attention_mask=mask.to(model.device)).logits
