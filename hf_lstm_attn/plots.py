@@ -89,7 +89,7 @@ def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *,
     """
     counts = np.asarray(confusion)
     support, chosen = counts.sum(axis=1), list(range(len(counts)))
-    title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f} %"
+    title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f}\N{NO-BREAK SPACE}%"
     if len(counts) > MAX_CLASSES:
         errors = support + counts.sum(axis=0) - 2 * counts.diagonal()
         chosen = sorted(np.argsort(-errors, kind="stable")[:MAX_CLASSES].tolist())

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from common import set_up_output
-from datasets import DatasetDict
-from sentiment_data import HARD_SENTENCES, LABELS, build_sentiment_data, read_split
+from datasets import Dataset
+from sentiment_data import HARD_SENTENCES, LABELS, build_sentiment_data, read_split, take_labelled
 
 from hf_lstm_attn.inference import load_classifier, predict
 from hf_lstm_attn.named_data import undo_escapes
@@ -42,14 +42,14 @@ def build_vader() -> Score:
     return score
 
 
-def fit_tfidf(data: DatasetDict) -> Score:
+def fit_tfidf(data: Dataset) -> Score:
     """Logistic regression on TF-IDF of words and pairs of words, of the same training data."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1_000))
-    pipeline.fit(data["train"]["text"][:], data["train"]["label"][:])
+    pipeline.fit(data["text"][:], data["label"][:])
     return lambda texts: pipeline.predict_proba(list(texts))
 
 
@@ -113,7 +113,7 @@ def main() -> None:
     set_up_output()
     systems = {name: load_model(name) for name in options.model} | {"VADER": build_vader()}
     if options.datasets:
-        systems["TF-IDF + LR"] = fit_tfidf(build_sentiment_data(options.datasets))
+        systems["TF-IDF + LR"] = fit_tfidf(take_labelled(build_sentiment_data(options.datasets)))
     results = {name: measure(score, options.datasets) for name, score in systems.items()}
     print(f"\n{'accuracy in per cent':34}" + "".join(f"{name[-20:]:>21}" for name in results))
     for figure in results["VADER"]:

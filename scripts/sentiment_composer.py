@@ -1,4 +1,5 @@
-"""Compose sentences that negate, soften, contrast and compare, from the frames and words of `sentiment_bank.toml`."""
+"""Compose sentences that negate, soften, contrast and compare, from the frames and words of `sentiment_bank.toml`, and
+everyday ones, from the lines of `everyday_bank.toml`."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-BANK = Path(__file__).with_name("sentiment_bank.toml")
+BANK, EVERYDAY = (Path(__file__).with_name(f"{name}_bank.toml") for name in ("sentiment", "everyday"))
 EMOJIS = {"negative": "😡 😒 👎 😞 🙄", "neutral": "📅 📍 🤔", "positive": "😀 😍 👍 ❤️ 🙌"}
 SIDES = ((1, "good", "pleases", "works", "like"), (-1, "bad", "displeases", "fails", "hate"))  # names in the bank
 OBJECTS = {"she": "her", "he": "him"}
@@ -39,6 +40,15 @@ class Composer:
             for _ in range(count // 10):
                 if len(found) < wanted:
                     found.setdefault(self._decorate(self._fill(frame), label), label)
+        return list(found.items())
+
+    def compose_everyday(self, variants: int) -> Rows:
+        """Of each line at most so many distinct sentences."""
+        found: dict[str, str] = {}  # text -> label
+        for label, topics in tomllib.loads(EVERYDAY.read_text(encoding="utf-8")).items():
+            for line in "".join(topics.values()).splitlines() * variants:
+                text = re.sub(r"\[([^]]*)\]", lambda match: self.rng.choice(match[1].split("|")), line)
+                found.setdefault(self._finish(re.sub(r" +(?=[ ,.?!]|$)", "", text), label), label)
         return list(found.items())
 
     def _draw(self, words: str, sign: int = 0, number: int = 1) -> list[str]:
@@ -74,19 +84,24 @@ class Composer:
         return re.sub(r"\ba\(n\) (?=(\w))", lambda match: "an " if match[1] in "aeio" else "a ", text)
 
     def _decorate(self, text: str, label: str) -> str:
-        """Openings, settings, contractions, marks, emojis and lower case as people write them."""
+        """Contractions, openings and settings as people write them, then what `_finish` adds."""
         rng = self.rng
         if rng.random() < 0.6:
             text = re.sub(r"\b(is|are|was|were|did|does|do|could|would|has|had) not\b", r"\1n't", text)
             text = text.replace("I am ", "I'm ").replace("I have never", "I've never")
-        if text[-1] not in "?!":
-            text += rng.choices([".", "!", "", "..."], [70, 12, 15, 3])[0]
         if rng.random() < 0.12:
             opener = rng.choice(self.bank["openers"])
             text = f"{opener} {text}"
         text = text[0].upper() + text[1:]
         if rng.random() < 0.1:
             text = f"{rng.choice(self.bank['settings'])} {text}"
+        return self._finish(text, label)
+
+    def _finish(self, text: str, label: str) -> str:
+        """Marks, emojis and lower case."""
+        rng = self.rng
+        if text[-1] not in ".?!":
+            text += rng.choices([".", "!", "", "..."], [70, 12, 15, 3])[0]
         if rng.random() < 0.06:
             text += f" {rng.choice(EMOJIS[label].split())}"
         if rng.random() < 0.12:

@@ -4,10 +4,10 @@
 
 FOLDER holds copies of data sets in Hub layout: `suite/sst5`, `sst2`, `mr`, `cr`, `cardiffnlp/tweet_eval`,
 `stanfordnlp/imdb`, `english_sentences`. Of the labelled ones only train is learnt from. To them come sentences without
-any word of VADER's lexicon, as neutral, and sentences composed from the frames and words of `sentiment_bank.toml`. Two
-splits are there for a teacher to label: `reviews`, sentences with the labels of their film reviews, and
-`unsupervised`, others. No text is learnt from that has the letters of a text in a test split at hand or in
-`hard_sentences.csv`, or shares a longer sentence with one.
+any word of VADER's lexicon, as neutral, and sentences composed from the frames and words of `sentiment_bank.toml` and
+the lines of `everyday_bank.toml`, a split of their own. Two splits are there for a teacher to label: `reviews`,
+sentences with the labels of their film reviews, and `unsupervised`, others. No text is learnt from that has the letters
+of a text in a test split at hand or in `hard_sentences.csv`, or shares a longer sentence with one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, concatenate_datasets
 from sentiment_composer import Composer, Rows, read_lexicon
 from sklearn.model_selection import train_test_split
 
@@ -31,6 +31,7 @@ NAMES: dict[str, Any] = {  # of the labels, in a model's configuration
     "id2label": dict(enumerate(LABELS)),
     "label2id": {name: id for id, name in enumerate(LABELS)},
 }
+COMPOSED = ("composed", "everyday")  # sources that the composer makes
 EMOTIONS = ["negative", "positive", "positive", "negative"]  # of anger, joy, optimism, sadness
 HARD_SENTENCES = Path(__file__).with_name("hard_sentences.csv")
 SENTENCE_LETTERS = 25  # of a sentence that two texts hardly share by chance
@@ -92,7 +93,7 @@ def take_review_sentences(root: Path, rows: int, seed: int) -> Rows:
     return [(text, LABELS[2 * label]) for text, label in zip(sentences["text"], sentences["label"], strict=True)]
 
 
-def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator[tuple[str, Rows]]:
+def read_sources(root: Path, neutral: int, composed: int, everyday: int, seed: int) -> Iterator[tuple[str, Rows]]:
     """Each source's name and rows; of texts that several have, the first is kept, so finer labels come first."""
     for task in ("sst5", "sst2", "mr", "cr"):
         split = read_split(root / "suite" / task, "train")
@@ -102,7 +103,8 @@ def read_sources(root: Path, neutral: int, composed: int, seed: int) -> Iterator
         named = tweets["label"].map(labels.__getitem__)
         yield name, list(zip(map(undo_escapes, tweets["text"]), named, strict=True))
     yield "neutral sentences", take_neutral(root, neutral, seed)
-    yield "composed", Composer(seed).compose(composed)
+    yield COMPOSED[0], Composer(seed).compose(composed)
+    yield COMPOSED[1], Composer(seed).compose_everyday(everyday)
 
 
 def build_sentiment_data(
@@ -110,24 +112,26 @@ def build_sentiment_data(
     *,
     neutral: int = 1_500,
     composed: int = 26_000,
+    everyday: int = 12,
     reviewed: int = 120_000,
     unlabelled: int = 8_000,
     seed: int = SEED,
 ) -> DatasetDict:
-    """Train, validation (5 % of each source's labels) and reviews with columns `text` and `label`; unsupervised, with
-    texts.
+    """Train, composed, validation (5 % of each source's labels) and reviews with columns `text` and `label`;
+    unsupervised, with texts.
 
     Args:
         root: The folder of data sets.
         neutral: Sentences of each source in `MATTER_OF_FACT`.
         composed: Sentences from frames, about.
+        everyday: Sentences of each line of everyday ones, at most.
         reviewed: Sentences of film reviews.
         unlabelled: Sentences without labels of each source that is not in `OPINIONATED`.
     """
     tests, rows, strata = collect_test_keys(Path(root)), [], []
     seen: set[str] = set()
     print(f"{'source':20}{'read':>8}{'in test':>9}{'twice':>8}{'kept':>8}  labels")
-    for name, source in read_sources(Path(root), neutral, composed, seed):
+    for name, source in read_sources(Path(root), neutral, composed, everyday, seed):
         counts: Counter[str] = Counter()
         for text, label in source:
             key = find_key(text)
@@ -139,15 +143,22 @@ def build_sentiment_data(
                 strata.append(f"{name} {label}")
         kept = {label: counts[label] for label in LABELS}
         print(f"{name:20}{len(source):8}{counts['in test']:9}{counts['twice']:8}{sum(kept.values()):8}  {kept}")
-    train, validation = train_test_split(rows, test_size=0.05, stratify=strata, random_state=seed)
+    parts = train_test_split(rows, strata, test_size=0.05, stratify=strata, random_state=seed)
+    learnt = [(row, stratum.split()[0] in COMPOSED) for row, stratum in zip(parts[0], parts[2], strict=True)]
     features = Features({"text": Value("string"), "label": ClassLabel(names=LABELS)})
     known = tests | seen
     sentences = take_review_sentences(Path(root), reviewed, seed)
     reviews = [{"text": text, "label": label} for text, label in sentences if not known & find_keys(text)]
     texts = [text for text in take_unlabelled(Path(root), unlabelled, seed) if not known & find_keys(text)]
-    splits = {"train": train, "validation": validation, "reviews": reviews}
+    train, own = ([row for row, is_composed in learnt if is_composed == wanted] for wanted in (False, True))
+    splits = {"train": train, "composed": own, "validation": parts[1], "reviews": reviews}
     data = {name: Dataset.from_list(part, features=features) for name, part in splits.items()}
     return DatasetDict({**data, "unsupervised": Dataset.from_dict({"text": texts})})
+
+
+def take_labelled(data: DatasetDict) -> Dataset:
+    """What is learnt from with labels that are meant for the text: train, then composed."""
+    return concatenate_datasets([data["train"], data["composed"]])
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import SEED, set_up_output
 from datasets import concatenate_datasets
-from sentiment_data import NAMES, build_sentiment_data
+from sentiment_data import NAMES, build_sentiment_data, take_labelled
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -28,7 +28,8 @@ from hf_lstm_attn import soft_labels
 
 STEPS = 1_000  # between checkpoints: some six minutes
 TAUGHT = "taught.parquet"
-REVIEW_SHARE = 0.4  # of a sentence's soft label, what the label of its review is
+COMPOSED_SHARE = 0.9  # of a composed sentence's soft label, what its own label is: the composer knows
+REVIEW_SHARE = 0.4  # likewise of a film review's sentence, what the label of its review is
 MAX_LENGTH = 72  # tokens of MiniLM; hardly a text of the data has more
 
 
@@ -45,12 +46,12 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(options.start)
     model = AutoModelForSequenceClassification.from_pretrained(options.start, **NAMES)
     rows = {
-        split: data[split].map(
+        split: part.map(
             lambda batch: tokenizer(batch["text"], truncation=True, max_length=MAX_LENGTH),
             batched=True,
             remove_columns=["text"],
         )
-        for split in ("train", "validation")
+        for split, part in (("train", take_labelled(data)), ("validation", data["validation"]))
     }
     args = TrainingArguments(
         str(options.output_dir),
@@ -81,8 +82,11 @@ def main() -> None:
     trainer.save_model()
     teachers, unlabelled = [str(options.output_dir)], data["unsupervised"]["text"][:]
     taught = soft_labels(data["train"], teachers, tokenizer=tokenizer, unlabelled=unlabelled, match_shares=True)
-    reviews = soft_labels(data["reviews"], teachers, tokenizer=tokenizer, label_share=REVIEW_SHARE)
-    concatenate_datasets([taught, reviews]).to_parquet(options.output_dir / TAUGHT)
+    others = (
+        soft_labels(data[split], teachers, tokenizer=tokenizer, label_share=share)
+        for split, share in (("composed", COMPOSED_SHARE), ("reviews", REVIEW_SHARE))
+    )
+    concatenate_datasets([taught, *others]).to_parquet(options.output_dir / TAUGHT)
 
 
 if __name__ == "__main__":

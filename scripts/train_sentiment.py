@@ -4,7 +4,7 @@
     python scripts/train_sentiment.py --datasets FOLDER -o runs/sentiment
     python scripts/make_built_in.py runs/sentiment sentiment
 
-FOLDER is what `sentiment_data.py` reads. The model starts from the built-in encoder `english`; a teacher says half of
+FOLDER is what `sentiment_data.py` reads. The model starts from the built-in encoder `english`; a teacher says a part of
 each label, and all of a further text's. Twenty minutes on two cores.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from common import SEED, load_finished, set_up_output
 from datasets import Dataset
-from sentiment_data import NAMES, build_sentiment_data
+from sentiment_data import NAMES, build_sentiment_data, take_labelled
 from teach_sentiment import TAUGHT
 from tokenizers.models import Unigram
 from transformers import AutoTokenizer, set_seed
@@ -65,7 +65,8 @@ def main() -> None:
     encoder = built_in("english")
     # No word may be missed in training: a "not" changes the label.
     model = LstmAttnForSequenceClassification.from_pretrained(encoder, word_dropout=0.0, **NAMES)
-    tokenizer = shrink_vocabulary(model, AutoTokenizer.from_pretrained(encoder), data["train"]["text"][:])
+    texts = take_labelled(data)["text"][:]
+    tokenizer = shrink_vocabulary(model, AutoTokenizer.from_pretrained(encoder), texts)
     taught = Dataset.from_parquet(str(options.teacher / TAUGHT))
     args = LstmAttnTrainingArguments(
         str(options.output_dir),
