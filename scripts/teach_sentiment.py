@@ -3,7 +3,7 @@
     python scripts/teach_sentiment.py --datasets FOLDER --start MINILM -o runs/minilm-sentiment
 
 MINILM is the folder or Hub id of sentence-transformers/all-MiniLM-L6-v2. The soft labels of all texts that
-`train_sentiment.py` learns from are in `taught.parquet`. Three quarters of an hour on two cores.
+`train_sentiment.py` learns from are in `taught.parquet`. Fifty minutes on two cores.
 """
 
 from __future__ import annotations
