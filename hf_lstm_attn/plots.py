@@ -40,7 +40,8 @@ def _show(text: str, longest: int = 34) -> str:
 
 
 def _add_title(figure: Figure, title: str) -> Figure:
-    figure.suptitle(textwrap.fill(_show(title, 300), int(9 * figure.get_figwidth())), fontsize=13)
+    text = _show(title, 300).replace(" %", "\N{NO-BREAK SPACE}%")
+    figure.suptitle(textwrap.fill(text, int(9 * figure.get_figwidth())), fontsize=13)
     return figure
 
 
@@ -89,7 +90,7 @@ def plot_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *,
     """
     counts = np.asarray(confusion)
     support, chosen = counts.sum(axis=1), list(range(len(counts)))
-    title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f}\N{NO-BREAK SPACE}%"
+    title += f": accuracy {100 * counts.trace() / max(counts.sum(), 1):.1f} %"
     if len(counts) > MAX_CLASSES:
         errors = support + counts.sum(axis=0) - 2 * counts.diagonal()
         chosen = sorted(np.argsort(-errors, kind="stable")[:MAX_CLASSES].tolist())

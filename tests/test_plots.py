@@ -36,7 +36,7 @@ def test_confusion_writes_counts_support_and_accuracy(tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert read_texts(figure) == ["3", "1", "2,500"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["$x^$ (4)", "_a_ (2,500)"]
-    assert figure.get_suptitle() == "reviews: accuracy 100.0 %"
+    assert figure.get_suptitle() == "reviews: accuracy 100.0\N{NO-BREAK SPACE}%"  # never at the start of a line
 
 
 @pytest.mark.parametrize("classes", [1, 25, 1000])
