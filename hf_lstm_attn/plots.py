@@ -36,12 +36,12 @@ def _show(text: str, longest: int = 34) -> str:
     for sign in make_visible(" ".join(text.split())):
         names = {"So": f":{unicodedata.name(sign, '?').lower()}:", "Mn": "", "Me": "", "Cf": "", "Sk": ""}
         shown += sign if ord(sign) in LETTERS else names.get(unicodedata.category(sign), "□")
+    shown = shown.replace(" %", "\N{NO-BREAK SPACE}%")  # no line begins with it
     return shown if len(shown) <= longest else f"{shown[: longest // 2]}…{shown[-longest // 2 :]}"
 
 
 def _add_title(figure: Figure, title: str) -> Figure:
-    text = _show(title, 300).replace(" %", "\N{NO-BREAK SPACE}%")
-    figure.suptitle(textwrap.fill(text, int(9 * figure.get_figwidth())), fontsize=13)
+    figure.suptitle(textwrap.fill(_show(title, 300), int(9 * figure.get_figwidth())), fontsize=13)
     return figure
 
 

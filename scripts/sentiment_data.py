@@ -143,15 +143,15 @@ def build_sentiment_data(
                 strata.append(f"{name} {label}")
         kept = {label: counts[label] for label in LABELS}
         print(f"{name:20}{len(source):8}{counts['in test']:9}{counts['twice']:8}{sum(kept.values()):8}  {kept}")
-    parts = train_test_split(rows, strata, test_size=0.05, stratify=strata, random_state=seed)
-    learnt = [(row, stratum.split()[0] in COMPOSED) for row, stratum in zip(parts[0], parts[2], strict=True)]
+    learnt, validation, origins, _ = train_test_split(rows, strata, test_size=0.05, stratify=strata, random_state=seed)
     features = Features({"text": Value("string"), "label": ClassLabel(names=LABELS)})
     known = tests | seen
     sentences = take_review_sentences(Path(root), reviewed, seed)
     reviews = [{"text": text, "label": label} for text, label in sentences if not known & find_keys(text)]
     texts = [text for text in take_unlabelled(Path(root), unlabelled, seed) if not known & find_keys(text)]
-    train, own = ([row for row, is_composed in learnt if is_composed == wanted] for wanted in (False, True))
-    splits = {"train": train, "composed": own, "validation": parts[1], "reviews": reviews}
+    splits: dict[str, Any] = {"train": [], "composed": [], "validation": validation, "reviews": reviews}
+    for row, origin in zip(learnt, origins, strict=True):
+        splits["composed" if origin.split()[0] in COMPOSED else "train"].append(row)
     data = {name: Dataset.from_list(part, features=features) for name, part in splits.items()}
     return DatasetDict({**data, "unsupervised": Dataset.from_dict({"text": texts})})
 

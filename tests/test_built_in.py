@@ -33,7 +33,7 @@ def test_sentiment_says_what_the_documents_show() -> None:
     with (Path(__file__).parents[1] / "scripts" / "hard_sentences.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
     right = [classifier(row["text"])[0]["label"] == row["label"] for row in rows]
-    assert np.mean(right) > 0.70  # 73.8 % on the card; VADER has 49.0 %
+    assert np.mean(right) > 0.75  # 78.6 % on the card; VADER has 49.0 %
 
 
 def test_english_reads_words_it_never_saw(caplog: pytest.LogCaptureFixture) -> None:
